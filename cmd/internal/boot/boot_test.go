@@ -1,0 +1,89 @@
+package boot_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rolltrace/rolltrace/cmd/internal/boot"
+)
+
+func tree() *cobra.Command {
+	root := &cobra.Command{Use: "prog", Short: "a program"}
+	key := &cobra.Command{Use: "key", Short: "keys"}
+	key.AddCommand(&cobra.Command{Use: "new", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), "made")
+		return err
+	}})
+	ask := &cobra.Command{Use: "ask ID", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		switch args[0] {
+		case "wrong":
+			return boot.Wrongf("id %q: want another", args[0])
+		case "lines":
+			return errors.New("ask:\n  first\nsecond")
+		}
+		return errors.New("ask: nobody is there")
+	}}
+	ask.Flags().Int("n", 0, "a number")
+	ask.Flags().String("must", "", "required")
+	_ = ask.MarkFlagRequired("must")
+	root.AddCommand(key, ask)
+	return root
+}
+
+func TestExitCodesAndTheOneLine(t *testing.T) {
+	cases := []struct {
+		args   []string
+		code   int
+		stdout string
+		stderr string
+	}{
+		{[]string{"key", "new"}, 0, "made", ""},
+		{[]string{"--help"}, 0, "a program", ""},
+		{[]string{}, 0, "a program", ""},
+		{[]string{"key", "nwe"}, 2, "", `prog: unknown command "nwe", did you mean new? ("prog key --help" explains)`},
+		{[]string{"aks"}, 2, "", `prog: unknown command "aks", did you mean ask? ("prog --help" explains)`},
+		{[]string{"ask", "--must=x"}, 2, "", `prog: accepts 1 arg(s), received 0 ("prog ask --help" explains)`},
+		{[]string{"ask", "x"}, 2, "", `prog: required flag(s) "must" not set ("prog ask --help" explains)`},
+		{[]string{"ask", "x", "--must=x", "--nn"}, 2, "", `prog: unknown flag: --nn ("prog ask --help" explains)`},
+		{[]string{"ask", "x", "--must=x", "--n=y"}, 2, "", `prog: invalid argument "y" for "--n" flag`},
+		{[]string{"ask", "wrong", "--must=x"}, 2, "", `prog: id "wrong": want another`},
+		{[]string{"ask", "x", "--must=x"}, 1, "", `prog: ask: nobody is there`},
+		{[]string{"ask", "lines", "--must=x"}, 1, "", `prog: ask:; first; second`},
+	}
+	for _, c := range cases {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			ctx := context.Background()
+			err := boot.Command(tree)(ctx, c.args, strings.NewReader(""), &stdout, &stderr)
+			if code := boot.Exit(ctx, "prog", &stderr, err); code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			if !strings.Contains(stdout.String(), c.stdout) || c.stdout == "" && stdout.Len() > 0 {
+				t.Errorf("stdout %q, want %q", &stdout, c.stdout)
+			}
+			said := stderr.String()
+			if c.stderr == "" && said != "" || !strings.HasPrefix(said, c.stderr) || strings.Count(said, "\n") > 1 {
+				t.Errorf("stderr %q, want the one line %q", said, c.stderr)
+			}
+		})
+	}
+}
+
+func TestAnInterruptedProgramSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(boot.Interrupted{Signal: syscall.SIGTERM})
+	var stderr bytes.Buffer
+	if code := boot.Exit(ctx, "prog", &stderr, fmt.Errorf("read: %w", ctx.Err())); code != boot.Fault {
+		t.Errorf("exit code %d", code)
+	}
+	if stderr.String() != "prog: interrupted (terminated)\n" {
+		t.Errorf("stderr %q", &stderr)
+	}
+}

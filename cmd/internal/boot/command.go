@@ -1,0 +1,71 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Command makes a Func of a tree of commands. Whatever fails before a command's RunE has begun (an
+// unknown command or flag, a flag's value, the arguments) is wrong usage; what RunE returns is a fault
+// unless it was marked with Wrong. Errors and usage are printed by Main alone, help on stdout.
+//
+// build is called once for each run, so that no value of a flag outlives it.
+func Command(build func() *cobra.Command) Func {
+	return func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+		root := build()
+		began := false
+		prepare(root, &began)
+		root.SilenceErrors, root.SilenceUsage = true, true
+		root.CompletionOptions.HiddenDefaultCmd = true
+		root.SetArgs(args)
+		root.SetIn(stdin)
+		root.SetOut(stdout)
+		root.SetErr(stderr)
+		cmd, err := root.ExecuteContextC(ctx)
+		if err == nil || began && !IsWrong(err) {
+			return err
+		}
+		var usage *usageError
+		if !errors.As(err, &usage) {
+			usage = &usageError{err: err}
+		}
+		// Configuration faults name file and line: the help has nothing to add to those.
+		if !began {
+			usage.help = fmt.Sprintf("%q", cmd.CommandPath()+" --help")
+		}
+		return usage
+	}
+}
+
+// prepare notes when a command begins, and gives commands that only group others an error for a name
+// that they do not know: cobra would print help and succeed.
+func prepare(cmd *cobra.Command, began *bool) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*began = true
+			return run(cmd, args)
+		}
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if cmd.HasSubCommands() && cmd.Run == nil && cmd.RunE == nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			text := fmt.Sprintf("unknown command %q", args[0])
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				text += ", did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return errors.New(text)
+		}
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	for _, sub := range cmd.Commands() {
+		prepare(sub, began)
+	}
+}
