@@ -28,6 +28,14 @@ func ParseTime(s string) (Time, error) {
 	return At(t), nil
 }
 
+// InRange says whether t lies in [MinTime, MaxTime): from 1900 to 2199. The zero Time does not.
+func (t Time) InRange() bool { return !t.Before(minTime) && t.Before(maxTime) }
+
+var (
+	minTime = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
+	maxTime = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
 func (t Time) String() string {
 	if t.IsZero() {
 		return ""

@@ -16,9 +16,13 @@ const (
 	MaxSets      = 16
 	MaxChunkKeys = 65536   // keys in one chunk: 512 KiB
 	MaxChunks    = 1 << 20 // chunks in one set
+
+	// MaxCount bounds records, bytes and sequences: the largest integer that every JSON reader holds
+	// exactly, and small enough that sums of thousands of them do not overflow.
+	MaxCount = 1<<53 - 1
 )
 
-// MinTime and MaxTime bound occurred_at: what a DateTime64(6) holds without surprises.
+// MinTime and MaxTime bound every time, MaxTime excluded: what a DateTime64(6) holds without surprises.
 const (
 	MinTime = "1900-01-01T00:00:00.000000Z"
 	MaxTime = "2200-01-01T00:00:00.000000Z"
@@ -36,6 +40,22 @@ var (
 
 // ValidID says whether s can be the id of a movement: a UUIDv7 in lower case.
 func ValidID(s string) bool { return uuidv7Pattern.MatchString(s) }
+
+// ValidLabel says whether s is a well-formed label: purpose, agreement, user, host, version, … An empty
+// label is none.
+func ValidLabel(s string) bool { return labelPattern.MatchString(s) }
+
+// ValidInstance says whether s can name the instance of a sidecar's outbox.
+func ValidInstance(s string) bool { return instancePattern.MatchString(s) }
+
+// What a well-formed label, instance, digest and time are, as the error messages say it.
+const (
+	LabelLimit    = "at most 128 letters, digits, spaces and . _ : / @ + -, beginning with a letter or digit"
+	InstanceLimit = "1 to 64 letters, digits or -"
+	TimeLimit     = "a time from 1900 to 2199"
+	digestLimit   = "sha256: and 64 hex digits"
+	countLimit    = "at most 9007199254740991"
+)
 
 // Validate returns every fault of the movement as a Faults, or nil. Kinds that this version does not know
 // are no fault.
@@ -98,7 +118,7 @@ func (m *Movement) checkTimes(v *validation) {
 func (m *Movement) checkPlaces(v *validation) {
 	v.require(len(m.Inputs) <= MaxInputs, "inputs", strconv.Itoa(len(m.Inputs)), fmt.Sprintf("at most %d", MaxInputs))
 	seen := make(map[Place]bool, len(m.Inputs))
-	for i, in := range m.Inputs {
+	for i, in := range m.Inputs[:min(len(m.Inputs), MaxInputs)] {
 		field := fmt.Sprintf("inputs[%d]", i)
 		v.faults = append(v.faults, checkPlace(field+".place", string(in.Place))...)
 		v.require(!seen[in.Place], field+".place", string(in.Place), "each place once")
@@ -129,13 +149,14 @@ func (m *Movement) checkPlaces(v *validation) {
 
 func (e *Electors) check(v *validation, state State) {
 	v.oneOf("electors.mode", string(e.Mode), string(Listed), string(Whole), string(Counted))
+	v.count("electors.records", e.Records)
 	v.require(len(e.Sets) <= MaxSets, "electors.sets", strconv.Itoa(len(e.Sets)), fmt.Sprintf("at most %d", MaxSets))
 	if e.Mode == Listed {
 		v.require(len(e.Sets) >= 1, "electors.sets", "0", "one for each id column in mode listed")
 	} else {
 		v.require(len(e.Sets) == 0, "electors.sets", strconv.Itoa(len(e.Sets)), "none unless mode is listed")
 	}
-	for i, s := range e.Sets {
+	for i, s := range e.Sets[:min(len(e.Sets), MaxSets)] {
 		field := fmt.Sprintf("electors.sets[%d].", i)
 		v.match(field+"id_space", string(s.IDSpace), idSpacePattern, idSpaceLimit)
 		v.match(field+"key_id", string(s.KeyID), keyIDPattern, keyIDLimit)
@@ -143,8 +164,9 @@ func (e *Electors) check(v *validation, state State) {
 		v.require(s.Keys <= uint64(s.Chunks)*MaxChunkKeys, field+"keys", fmt.Sprint(s.Keys),
 			fmt.Sprintf("at most %d for each chunk", MaxChunkKeys))
 		v.require(s.Keys >= uint64(s.Chunks), field+"chunks", fmt.Sprint(s.Chunks), "no more than keys: a chunk is never empty")
+		v.count(field+"unkeyed", s.Unkeyed)
 		if state == Closed || s.Digest != "" {
-			v.match(field+"digest", s.Digest, sha256Pattern, "sha256: and 64 hex digits")
+			v.match(field+"digest", s.Digest, sha256Pattern, digestLimit)
 		}
 	}
 }
@@ -154,18 +176,30 @@ func (e *Evidence) check(v *validation) {
 		v.match("evidence.mac", e.MAC, macPattern, "hmac-sha256: and 64 hex digits, or aes-cmac: and 32")
 	}
 	if e.Document != "" {
-		v.match("evidence.document", e.Document, sha256Pattern, "sha256: and 64 hex digits")
+		v.match("evidence.document", e.Document, sha256Pattern, digestLimit)
 	}
+	v.count("evidence.bytes", e.Bytes)
 	v.text("evidence.statement", e.Statement)
+}
+
+// Validate returns every fault of the producer as a Faults, or nil.
+func (p Producer) Validate() error {
+	v := &validation{}
+	p.check(v)
+	if len(v.faults) == 0 {
+		return nil
+	}
+	return v.faults
 }
 
 func (p *Producer) check(v *validation) {
 	v.match("producer.org", p.Org, orgPattern, orgLimit)
 	v.match("producer.sidecar", p.Sidecar, orgPattern, orgLimit)
-	v.match("producer.instance", p.Instance, instancePattern, "1 to 64 letters, digits or -")
+	v.match("producer.instance", p.Instance, instancePattern, InstanceLimit)
 	v.require(p.Sequence >= 1, "producer.sequence", fmt.Sprint(p.Sequence), "1 or more")
+	v.count("producer.sequence", p.Sequence)
 	if p.Previous != "" {
-		v.match("producer.previous", p.Previous, sha256Pattern, "sha256: and 64 hex digits")
+		v.match("producer.previous", p.Previous, sha256Pattern, digestLimit)
 	}
 	v.label("producer.version", p.Version)
 }
@@ -177,6 +211,10 @@ func (v *validation) require(ok bool, field, value, limit string) {
 	if !ok {
 		v.faults = append(v.faults, Fault{field, value, limit})
 	}
+}
+
+func (v *validation) count(field string, n uint64) {
+	v.require(n <= MaxCount, field, strconv.FormatUint(n, 10), countLimit)
 }
 
 func (v *validation) match(field, value string, pattern *regexp.Regexp, limit string) {
@@ -194,7 +232,7 @@ func (v *validation) oneOf(field, value string, allowed ...string) {
 
 func (v *validation) label(field, value string) {
 	if value != "" {
-		v.match(field, value, labelPattern, "at most 128 letters, digits, spaces and . _ : / @ + -, beginning with a letter or digit")
+		v.match(field, value, labelPattern, LabelLimit)
 	}
 }
 
@@ -204,7 +242,7 @@ func (v *validation) text(field, value string) {
 
 func (v *validation) fields(field string, names []string) {
 	v.require(len(names) <= MaxFields, field, strconv.Itoa(len(names)), fmt.Sprintf("at most %d", MaxFields))
-	for i, name := range names {
+	for i, name := range names[:min(len(names), MaxFields)] {
 		v.match(fmt.Sprintf("%s[%d]", field, i), name, fieldPattern, "1 to 63 of a-z 0-9 _, beginning with a letter")
 	}
 }
@@ -214,6 +252,5 @@ func (v *validation) moment(field string, t Time, required bool) {
 		v.require(!required, field, "", "a time")
 		return
 	}
-	s := t.String()
-	v.require(s >= MinTime && s < MaxTime, field, s, "a time from 1900 to 2199")
+	v.require(t.InRange(), field, t.String(), TimeLimit)
 }
