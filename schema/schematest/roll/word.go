@@ -3,6 +3,7 @@ package roll
 import (
 	"fmt"
 	"hash/fnv"
+	"strings"
 )
 
 // The invented words. None is a real name on purpose; where syllables happen to form one, it belongs to
@@ -21,7 +22,7 @@ var (
 		"Weathervane", "Dandelion", "Driftwood", "Skipping Stone", "Parsnip", "Windfall", "Candlewick", "Rubber Duck"}
 	streetKinds = [...]string{"St", "Ave", "Rd", "Lane", "Cres", "Way", "Blvd", "Court"}
 	townHeads   = [...]string{"Sample", "Mock", "Feign", "Placeholder ", "Fable", "Example", "Pretend", "Model", "Notional ", "Imagin", "Storybook ", "Specimen "}
-	townTails   = [...]string{"ville", "ton", "ford", "Harbour", "Falls", "stead", "mouth", "wick", "Creek", "bury"}
+	townTails   = [...]string{"ville", "ton", "ford", "harbour", "falls", "stead", "mouth", "wick", "creek", "bury"}
 )
 
 // words are the tables that a record is put together from, joined beforehand: a record is then a few
@@ -54,7 +55,11 @@ func (d District) towns() [8]string {
 	for i := range towns {
 		fmt.Fprint(h, d.Number, i)
 		n := mix(h.Sum64())
-		town := townHeads[n%12] + townTails[n>>8%10]
+		head, tail := townHeads[n%12], townTails[n>>8%10]
+		if strings.HasSuffix(head, " ") {
+			tail = strings.ToUpper(tail[:1]) + tail[1:]
+		}
+		town := head + tail
 		// No Canadian postal code begins with Z.
 		towns[i] = fmt.Sprintf("%s,%s,Z%d%c ", town, d.Province, n>>16%10, 'A'+rune(n>>24%26))
 	}
