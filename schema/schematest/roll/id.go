@@ -3,9 +3,6 @@ package roll
 // alphabet is Crockford's base 32: no I, L, O, U, which are taken for something else when read out.
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// idSize is the length of an identifier, such as "7KQ4-2MXR".
-const idSize = 9
-
 // permutation maps the numbers below 2^40 one to one onto themselves: a Feistel network of four rounds
 // over halves of 20 bits. That it is one to one is what makes identifiers unique.
 type permutation [4]uint64
@@ -39,10 +36,10 @@ func mix(n uint64) uint64 {
 	return n ^ n>>31
 }
 
-// appendID appends the identifier of the elector with this index in the national roll.
+// appendID appends the identifier of the elector with this index in the national roll, such as "7KQ42MXR".
 func (p *permutation) appendID(dst []byte, index uint64) []byte {
 	n := p.of(index)
 	return append(dst,
-		alphabet[n>>35&31], alphabet[n>>30&31], alphabet[n>>25&31], alphabet[n>>20&31], '-',
+		alphabet[n>>35&31], alphabet[n>>30&31], alphabet[n>>25&31], alphabet[n>>20&31],
 		alphabet[n>>15&31], alphabet[n>>10&31], alphabet[n>>5&31], alphabet[n&31])
 }
