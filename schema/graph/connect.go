@@ -1,0 +1,93 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// DefaultDatabase is the database that a DSN without one means.
+const DefaultDatabase = "rolltrace"
+
+// Open returns a pool of connections to the ClickHouse at dsn
+// ("clickhouse://user:password@host:9000/rolltrace"; options as clickhouse-go reads them, and LZ4 on the
+// wire unless it says otherwise). It does not connect: the first use does, and returns what is wrong.
+// Errors never show the DSN, which may hold a password.
+func Open(dsn string) (driver.Conn, error) {
+	opts, err := options(dsn)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := clickhouse.Open(opts)
+	if err != nil {
+		return nil, fmt.Errorf("open ClickHouse: %w", err)
+	}
+	return conn, nil
+}
+
+func options(dsn string) (*clickhouse.Options, error) {
+	opts, err := clickhouse.ParseDSN(dsn)
+	if err != nil {
+		var broken *url.Error // its text is the whole DSN
+		if errors.As(err, &broken) {
+			err = broken.Err
+		}
+		return nil, fmt.Errorf("read the ClickHouse DSN: %w: want clickhouse://user:password@host:port/database", err)
+	}
+	if opts.Auth.Database == "" {
+		opts.Auth.Database = DefaultDatabase
+	}
+	if opts.Compression == nil {
+		opts.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
+	}
+	if opts.DialTimeout == 0 {
+		opts.DialTimeout = 10 * time.Second
+	}
+	if opts.MaxOpenConns == 0 {
+		opts.MaxOpenConns = 12 // one for each table of a batch
+		opts.MaxIdleConns = 12
+	}
+	return opts, nil
+}
+
+// code returns the number of the ClickHouse exception in err, or 0.
+func code(err error) int32 {
+	var exception *clickhouse.Exception
+	if errors.As(err, &exception) {
+		return exception.Code
+	}
+	return 0
+}
+
+// The exceptions of ClickHouse that are told apart here.
+const (
+	codeUnknownTable     = 60
+	codeUnknownDatabase  = 81
+	codeSameQueryRunning = 216
+	codeAccessDenied     = 497
+)
+
+// ErrNoSchema says that the database, or a table in it, does not exist: nobody has migrated it.
+var ErrNoSchema = errors.New("the database has no Rolltrace tables: run rolltrace migrate")
+
+// explain puts what to do in place of exceptions that a user can meet.
+func explain(err error) error {
+	switch code(err) {
+	case codeUnknownTable, codeUnknownDatabase:
+		return fmt.Errorf("%w (%w)", ErrNoSchema, err)
+	}
+	return err
+}
+
+// withTimeout bounds one exchange with ClickHouse.
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}

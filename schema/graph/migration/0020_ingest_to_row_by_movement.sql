@@ -1,0 +1,3 @@
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{table "ingest_to_row_by_movement"}}
+TO {{name "row_by_movement"}} {{definer}}
+AS SELECT movement, space, number FROM {{name "ingest_row"}}
