@@ -117,6 +117,9 @@ func (s Secrets) newAuthority() (*x509.Certificate, crypto.Signer, error) {
 	if err := s.writeKey("ca-key.pem", key); err != nil {
 		return nil, nil, err
 	}
+	if err := os.Chmod(filepath.Join(s.Dir, "ca-key.pem"), 0o400); err != nil { // no container needs it
+		return nil, nil, err
+	}
 	if err := writeNew(filepath.Join(s.Dir, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))); err != nil {
 		return nil, nil, err
 	}
