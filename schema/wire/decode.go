@@ -249,15 +249,18 @@ func knownHeader(name string) bool {
 }
 
 func checkSignature(addr Address, signer, signature string, form []byte) *Reject {
-	public, err := nkeys.Decode(nkeys.PrefixByteUser, []byte(signer))
-	if err != nil || len(public) != ed25519.PublicKeySize {
+	if !nkeys.IsValidPublicUserKey(signer) {
+		return addr.reject(BadSignature, HeaderSigner+": want the public nkey of a NATS user")
+	}
+	public, err := nkeys.FromPublicKey(signer)
+	if err != nil {
 		return addr.reject(BadSignature, HeaderSigner+": want the public nkey of a NATS user")
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(signature)
 	if err != nil || len(raw) != ed25519.SignatureSize {
 		return addr.reject(BadSignature, HeaderSignature+": want 64 bytes in URL-safe base64")
 	}
-	if !ed25519.Verify(public, form, raw) {
+	if public.Verify(form, raw) != nil {
 		return addr.reject(BadSignature, HeaderSignature+": want the signer's, over this message")
 	}
 	return nil

@@ -13,6 +13,10 @@ const (
 	MaxHeader  = 8 << 10 // all signed headers together, names and values
 	MaxHeaders = 64      // how many signed headers
 	maxSubject = 256
+
+	// MaxMessage is what a server and a stream must accept: a full chunk with every header, those of NATS
+	// included.
+	MaxMessage = MaxBody + 2*MaxHeader
 )
 
 // A Message is exactly what travels. It converts to a nats.Msg field by field.
