@@ -164,7 +164,7 @@ func (c *ClickHouse) listen(ctx context.Context, native, web netip.AddrPort) err
 		}
 		return err
 	}
-	if err := c.query(ctx, "CREATE DATABASE IF NOT EXISTS "+quote(c.cfg.Database)); err != nil {
+	if err := c.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+quote(c.cfg.Database)); err != nil {
 		return errors.Join(fmt.Errorf("make the database: %w", err), c.process.stop())
 	}
 	c.cfg.Log.Info().Str("engine", c.engine.statement).Str("native", c.native.String()).Str("http", c.http.String()).Msg("clickhouse is up")
@@ -231,10 +231,12 @@ func escape(text string) (string, error) {
 
 // answers says whether our own server answers: the password is only known to it and us, so another
 // server on the port does not count.
-func (c *ClickHouse) answers(ctx context.Context) error { return c.query(ctx, "SELECT 1") }
+func (c *ClickHouse) answers(ctx context.Context) error { return c.Exec(ctx, "SELECT 1") }
 
-func (c *ClickHouse) query(ctx context.Context, sql string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.HTTPURL(), strings.NewReader(sql))
+// Exec runs one statement as the owner, over HTTP, and drops what it returns: for what has to be done
+// before anybody has a driver.
+func (c *ClickHouse) Exec(ctx context.Context, statement string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.HTTPURL(), strings.NewReader(statement))
 	if err != nil {
 		return err
 	}
@@ -245,14 +247,15 @@ func (c *ClickHouse) query(ctx context.Context, sql string) error {
 		return err
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusOK {
+		_, err = io.Copy(io.Discard, response.Body)
+		return err
+	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, 4096))
 	if err != nil {
 		return err
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", response.Status, lastLine(text))
-	}
-	return nil
+	return fmt.Errorf("%s: %s", response.Status, lastLine(text))
 }
 
 // Engine says in one line which ClickHouse was taken.
@@ -269,12 +272,15 @@ func (c *ClickHouse) Password(user string) string { return c.passwords[user] }
 
 // DSN is what clickhouse-go opens for a user, in the configured database:
 // "clickhouse://user:password@127.0.0.1:port/rolltrace".
-func (c *ClickHouse) DSN(user string) string {
+func (c *ClickHouse) DSN(user string) string { return c.DSNOf(user, c.cfg.Database) }
+
+// DSNOf is DSN in another database of the server.
+func (c *ClickHouse) DSNOf(user, database string) string {
 	dsn := url.URL{
 		Scheme: "clickhouse",
 		User:   url.UserPassword(user, c.passwords[user]),
 		Host:   c.native.String(),
-		Path:   "/" + c.cfg.Database,
+		Path:   "/" + database,
 	}
 	return dsn.String()
 }
