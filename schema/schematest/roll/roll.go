@@ -3,6 +3,7 @@ package roll
 import (
 	"fmt"
 	"io"
+	"sort"
 	"strconv"
 )
 
@@ -56,12 +57,11 @@ func (r *Roll) Record(i int) string {
 }
 
 func (r *Roll) part(i int) *part {
-	for at := range r.parts {
-		if p := &r.parts[at]; i >= p.start && i < p.start+p.Electors {
-			return p
-		}
+	if i < 0 || i >= r.electors {
+		panic(fmt.Sprintf("roll: elector %d of %d", i, r.electors))
 	}
-	panic(fmt.Sprintf("roll: elector %d of %d", i, r.electors))
+	after := sort.Search(len(r.parts), func(at int) bool { return r.parts[at].start > i })
+	return &r.parts[after-1]
 }
 
 // StrangerID is an identifier that no roll of this seed has: somebody who is on no list. Different i give
