@@ -1,0 +1,64 @@
+package demo
+
+import "github.com/rolltrace/rolltrace/schema"
+
+// A Report is what a demo has to tell: the JSON of `rolltrace demo --json`. Its field names are stable.
+type Report struct {
+	Scenario  string   `json:"scenario"`
+	Districts int      `json:"districts"`
+	Electors  uint64   `json:"electors"` // on the list of electors
+	Data      string   `json:"data"`     // folder of everything
+	Parts     []string `json:"parts"`    // what it ran on
+	Answers   Answers  `json:"answers"`
+	Steps     []Step   `json:"steps"`
+	Seconds   float64  `json:"seconds"` // from the start of the first part to the last answer
+}
+
+// A Step is one step of the story.
+type Step struct {
+	Title     string   `json:"title"`
+	Command   string   `json:"command,omitempty"` // what was run; files are relative to the data folder
+	Movements []string `json:"movements,omitempty"`
+	Records   uint64   `json:"records,omitempty"` // in those movements
+	Seconds   float64  `json:"seconds"`           // until its movements were at the hub
+}
+
+// Answers are what the centre says about the case.
+type Answers struct {
+	Cards              uint64         `json:"cards"`                 // electors on the card list
+	FromListOfElectors uint64         `json:"from_list_of_electors"` // of them, whose address came from there
+	FromDoorsteps      uint64         `json:"from_doorsteps"`        // … from canvassers at the door
+	GivenByThemselves  uint64         `json:"given_by_themselves"`   // … from themselves
+	PulledBy           []Pull         `json:"pulled_by"`
+	RouteOf            string         `json:"route_of"` // identifier of an invented elector
+	Route              []Hop          `json:"route"`
+	CopiesLeft         []Copy         `json:"copies_left"`
+	Destroyed          []schema.Place `json:"destroyed"`
+	Notes              []string       `json:"notes"`
+}
+
+// A Pull is a movement by which somebody took addresses.
+type Pull struct {
+	Actor      string            `json:"actor"`
+	RecordedBy schema.RecordedBy `json:"recorded_by"`
+	OccurredAt schema.Time       `json:"occurred_at"`
+	Movement   string            `json:"movement"`
+	Basis      schema.Basis      `json:"basis"`
+	Electors   uint64            `json:"electors"`
+}
+
+// A Hop is one movement of a route.
+type Hop struct {
+	From       schema.Place `json:"from"`
+	To         schema.Place `json:"to"`
+	Kind       schema.Kind  `json:"kind"`
+	Basis      schema.Basis `json:"basis"`
+	OccurredAt schema.Time  `json:"occurred_at"`
+	Movement   string       `json:"movement"`
+}
+
+// A Copy is a place that still holds electors of the card list.
+type Copy struct {
+	Place    schema.Place `json:"place"`
+	Electors uint64       `json:"electors"`
+}
