@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/rolltrace/rolltrace/deploy"
+	"github.com/rolltrace/rolltrace/schema/stream"
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
@@ -103,7 +104,7 @@ func client(t *testing.T, srv *server.Server, secrets, seedFile, inbox string) (
 
 func sidecarClient(t *testing.T, srv *server.Server, secrets, org, name string) (*nats.Conn, <-chan error) {
 	t.Helper()
-	return client(t, srv, secrets, filepath.Join("sidecars", org+"."+name, "identity.seed"), deploy.InboxPrefix(org, name))
+	return client(t, srv, secrets, filepath.Join("sidecars", org+"."+name, "identity.seed"), stream.InboxPrefix(org, name))
 }
 
 // wantDenied waits until the hub has said no.
@@ -122,21 +123,27 @@ func wantDenied(t *testing.T, nc *nats.Conn, denied <-chan error, what string) {
 	}
 }
 
-// log makes a stream like the hub's, as the consumer does.
-func log(t *testing.T, ctx context.Context, nc *nats.Conn) jetstream.Stream {
+// log makes the hub's streams, as the consumer does.
+func log(t *testing.T, nc *nats.Conn) jetstream.Stream {
 	t.Helper()
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{
-		Name: "ROLLTRACE", Storage: jetstream.FileStorage, Discard: jetstream.DiscardNew,
-		Subjects: []string{wire.Prefix + "movement.>", wire.Prefix + "electors.>", wire.Prefix + "heartbeat.>", wire.Prefix + "gap.>"},
-	})
+	log, err := stream.Ensure(t.Context(), js, stream.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stream
+	return log.Stream
+}
+
+// subjects are what a sidecar of this version publishes under.
+func subjects(org, sidecar string) []string {
+	var all []string
+	for _, t := range []wire.Type{wire.TypeMovement, wire.TypeElectors, wire.TypeHeartbeat, wire.TypeGap} {
+		all = append(all, t.Subject(org, sidecar))
+	}
+	return all
 }
 
 func TestHubSyncsAlways(t *testing.T) {
@@ -211,23 +218,23 @@ func TestSidecarPublishesItsOwnSubjectsOnly(t *testing.T) {
 	srv := hub(t, dir)
 	ctx := t.Context()
 	consumer, _ := client(t, srv, dir, "consumer.seed", "")
-	stream := log(t, ctx, consumer)
+	rolltrace := log(t, consumer)
 
 	nc, denied := sidecarClient(t, srv, dir, "party-a", "field-db-1")
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := deploy.SidecarSubjects("party-a", "field-db-1")
+	own := subjects("party-a", "field-db-1")
 	for _, subject := range own {
 		if _, err := js.Publish(ctx, subject, []byte("x")); err != nil {
 			t.Errorf("publish under its own subject %s: %v", subject, err)
 		}
 	}
-	others := append(deploy.SidecarSubjects("party-b", "crm"), deploy.SidecarSubjects("party-a", "field-db-2")...)
+	others := append(subjects("party-b", "crm"), subjects("party-a", "field-db-2")...)
 	others = append(others,
 		"rolltrace.v1.rejected.signature", "rolltrace.v1.alert.x", "rolltrace.v1.links.party-a.field-db-1",
-		"rolltrace.exercise.v1.movement.party-a.field-db-1", "rolltrace.v1.electors.1.party-a.field-db-1",
+		"rolltrace.exercise.v1.movement.party-a.field-db-1", "rolltrace.v1.electors.0.party-a", "rolltrace.v1.electors.0.party-a.field-db-1.x",
 		"$JS.API.STREAM.INFO.ROLLTRACE", "$JS.API.STREAM.PURGE.ROLLTRACE", "$JS.API.STREAM.DELETE.ROLLTRACE",
 		"$JS.API.CONSUMER.CREATE.ROLLTRACE", "$JS.API.STREAM.MSG.GET.ROLLTRACE", "$SYS.REQ.SERVER.PING", "anything")
 	for _, subject := range others {
@@ -236,7 +243,7 @@ func TestSidecarPublishesItsOwnSubjectsOnly(t *testing.T) {
 		}
 		wantDenied(t, nc, denied, "publish under "+subject)
 	}
-	info, err := stream.Info(ctx)
+	info, err := rolltrace.Info(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,12 +273,12 @@ func TestNobodyAtTheCentreCanShortenTheLog(t *testing.T) {
 	ctx := t.Context()
 	for _, seed := range []string{"consumer.seed", "operator.seed"} {
 		nc, denied := client(t, srv, dir, seed, "")
-		stream := log(t, ctx, nc) // idempotent: the second finds it
+		rolltrace := log(t, nc) // idempotent: the second finds it
 		js, err := jetstream.New(nc)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := stream.Consumer(ctx, "none"); !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		if _, err := rolltrace.Consumer(ctx, "none"); !errors.Is(err, jetstream.ErrConsumerNotFound) {
 			t.Errorf("%s: %v, want to be allowed to ask", seed, err)
 		}
 		refused, cancel := context.WithTimeout(ctx, time.Minute)

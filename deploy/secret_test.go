@@ -52,7 +52,7 @@ func TestSecretsAreWrittenOnce(t *testing.T) {
 		}
 	}
 	for _, org := range []string{"party-a", "party-b", "acme-mail"} {
-		if !strings.Contains(after[filepath.Join("hub", "users.conf")], `"rolltrace.v1.movement.`+org+`.`) {
+		if !strings.Contains(after[filepath.Join("hub", "users.conf")], `.movement.`+org+`.`) {
 			t.Errorf("users.conf does not let %s in", org)
 		}
 	}

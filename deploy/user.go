@@ -11,22 +11,9 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"github.com/rolltrace/rolltrace/schema/stream"
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
-
-// InboxPrefix is the prefix of the inboxes that a sidecar may listen on, and must use. With the common
-// "_INBOX." it could listen to everybody's, the consumer's among them, and so to the whole log.
-func InboxPrefix(org, sidecar string) string { return "_INBOX." + org + "." + sidecar }
-
-// SidecarSubjects are the subjects that a sidecar publishes under, and the only ones that the hub takes
-// from it.
-func SidecarSubjects(org, sidecar string) []string {
-	var subjects []string
-	for _, t := range []wire.Type{wire.TypeMovement, wire.TypeElectors, wire.TypeHeartbeat, wire.TypeGap} {
-		subjects = append(subjects, t.Subject(org, sidecar))
-	}
-	return subjects
-}
 
 // What nobody of the centre may ask of JetStream: to take something out of the log, or the log away. Whoever
 // has to do that does it on the hub's machine.
@@ -57,23 +44,27 @@ func (s Secrets) writeHubUsers() error {
 	b.WriteString("# Written by deploy/bootstrap from the public keys in sidecars/: change those, not this file.\nusers: [\n")
 	writeUser(&b, "the consumer: reads the log, publishes what it rejects", consumer,
 		[]string{"$JS.API.>", "$JS.FC.>", "$JS.ACK.>", wire.Prefix + string(wire.TypeRejected) + ".>", wire.Prefix + string(wire.TypeAlert) + ".>"},
-		neverAsked, "_INBOX.>")
+		neverAsked, []string{"_INBOX.>"})
 	writeUser(&b, "the operator: the command line, which lists and replays what was rejected", operator,
 		[]string{"$JS.API.>", "$JS.FC.>", "$JS.ACK.>", wire.Prefix + ">"},
-		neverAsked, "_INBOX.>")
+		neverAsked, []string{"_INBOX.>"})
 	for _, sc := range admitted {
-		writeUser(&b, sc.Org+"/"+sc.Name, sc.PublicKey, SidecarSubjects(sc.Org, sc.Name), nil, InboxPrefix(sc.Org, sc.Name)+".>")
+		p, err := stream.SidecarPermissions(sc.Org, sc.Name)
+		if err != nil {
+			return err
+		}
+		writeUser(&b, sc.Org+"/"+sc.Name, sc.PublicKey, p.Publish, nil, p.Subscribe)
 	}
 	b.WriteString("]\n")
 	return s.derive(filepath.Join("hub", "users.conf"), b.String())
 }
 
-func writeUser(b *strings.Builder, who, publicKey string, publish, never []string, inbox string) {
+func writeUser(b *strings.Builder, who, publicKey string, publish, never, subscribe []string) {
 	fmt.Fprintf(b, "  # %s\n  {\n    nkey: %s\n    permissions: {\n      publish: {\n        allow: [%s]\n", who, publicKey, quoted(publish))
 	if len(never) > 0 {
 		fmt.Fprintf(b, "        deny: [%s]\n", quoted(never))
 	}
-	fmt.Fprintf(b, "      }\n      subscribe: {\n        allow: [%s]\n      }\n    }\n  }\n", quoted([]string{inbox}))
+	fmt.Fprintf(b, "      }\n      subscribe: {\n        allow: [%s]\n      }\n    }\n  }\n", quoted(subscribe))
 }
 
 func quoted(ss []string) string { return `"` + strings.Join(ss, `", "`) + `"` }
