@@ -2,7 +2,6 @@ package wire
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"regexp"
@@ -83,7 +82,7 @@ type Chunk struct {
 // Seal uses what it kept.
 func (c *Chunk) BodyHash() [32]byte {
 	if c.body == nil {
-		c.body = AppendKeys(make([]byte, 0, keySize*len(c.Keys)), c.Keys)
+		c.body = AppendKeys([]byte{}, c.Keys)
 		c.bodyHash = sha256.Sum256(c.body)
 	}
 	return c.bodyHash
@@ -105,34 +104,6 @@ func (c *Chunk) faults() schema.Faults {
 	require(&fs, len(c.Keys) >= 1 && len(c.Keys) <= schema.MaxChunkKeys, "keys", fmt.Sprint(len(c.Keys)),
 		fmt.Sprintf("1 to %d", schema.MaxChunkKeys))
 	return fs
-}
-
-// keySize is the size of one key in a chunk's body, in bytes.
-const keySize = 8
-
-// AppendKeys appends the keys in the form of a chunk's body: little-endian 64-bit numbers.
-func AppendKeys(dst []byte, keys []schema.Key) []byte {
-	for _, k := range keys {
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(k))
-	}
-	return dst
-}
-
-// ParseKeys appends the keys of a chunk's body to dst. It refuses a body that is not 1 to
-// schema.MaxChunkKeys whole keys.
-func ParseKeys(dst []schema.Key, body []byte) ([]schema.Key, error) {
-	if len(body) == 0 || len(body)%keySize != 0 || len(body) > schema.MaxChunkKeys*keySize {
-		return dst, fmt.Errorf("chunk of %d bytes: want 1 to %d whole keys of %d bytes", len(body), schema.MaxChunkKeys, keySize)
-	}
-	n := len(dst)
-	if cap(dst)-n < len(body)/keySize {
-		dst = append(make([]schema.Key, 0, n+len(body)/keySize), dst...)
-	}
-	dst = dst[:n+len(body)/keySize]
-	for i := range dst[n:] {
-		dst[n+i] = schema.Key(binary.LittleEndian.Uint64(body[i*keySize:]))
-	}
-	return dst, nil
 }
 
 // MaxPlaces is how many places one heartbeat can name.
@@ -163,6 +134,11 @@ type Heartbeat struct {
 func (h *Heartbeat) faults() schema.Faults {
 	var fs schema.Faults
 	moment(&fs, "at", h.At)
+	count(&fs, "last_sequence", h.LastSequence)
+	count(&fs, "outbox_messages", h.OutboxMessages)
+	count(&fs, "outbox_bytes", h.OutboxBytes)
+	require(&fs, h.ClockOffset <= schema.MaxCount && h.ClockOffset >= -schema.MaxCount, "clock_offset_us",
+		fmt.Sprint(h.ClockOffset), fmt.Sprintf("at most %d, either way", int64(schema.MaxCount)))
 	require(&fs, h.Interval >= 1, "interval_ms", fmt.Sprint(h.Interval), "1 or more")
 	require(&fs, len(h.Places) <= MaxPlaces, "places", fmt.Sprint(len(h.Places)), fmt.Sprintf("at most %d", MaxPlaces))
 	for i, p := range h.Places[:min(len(h.Places), MaxPlaces)] {
@@ -199,6 +175,9 @@ func (g *Gap) faults() schema.Faults {
 	moment(&fs, "from", g.From)
 	moment(&fs, "to", g.To)
 	require(&fs, !g.To.Before(g.From.Time), "to", g.To.String(), "not before from")
+	count(&fs, "records", g.Records)
+	count(&fs, "bytes", g.Bytes)
+	count(&fs, "last_sequence", g.LastSequence)
 	require(&fs, g.Why != "" && schema.ValidLabel(g.Why), "why", g.Why, schema.LabelLimit)
 	if g.Instance == "" {
 		require(&fs, g.FirstSequence == 0 && g.LastSequence == 0, "first_sequence", fmt.Sprint(g.FirstSequence), "0 without an instance")
@@ -220,6 +199,10 @@ func require(fs *schema.Faults, ok bool, field, value, limit string) {
 	if !ok {
 		*fs = append(*fs, schema.Fault{Field: field, Value: value, Limit: limit})
 	}
+}
+
+func count(fs *schema.Faults, field string, n uint64) {
+	require(fs, n <= schema.MaxCount, field, fmt.Sprint(n), fmt.Sprintf("at most %d", int64(schema.MaxCount)))
 }
 
 func moment(fs *schema.Faults, field string, t schema.Time) {

@@ -13,8 +13,13 @@ import (
 	"github.com/rolltrace/rolltrace/schema"
 )
 
-// maxDepth bounds how deep a body can nest; the form itself needs four levels.
-const maxDepth = 32
+// Bounds of a body's form, so that reading it costs a small multiple of its size. The form itself needs
+// four levels, some 4,200 elements and thirty names.
+const (
+	maxDepth    = 32
+	maxElements = 8192 // of all arrays that are known, together
+	maxNames    = 1024 // of an object
+)
 
 // unmarshal reads a body into v and refuses what encoding/json would resolve in silence and another
 // reader otherwise: a name doubled in one object, a known name in another case, null for a known field, a
@@ -24,22 +29,24 @@ func unmarshal(body []byte, v any, shape *field) error {
 	if !utf8.Valid(body) {
 		return errors.New("body: want valid UTF-8")
 	}
+	if !json.Valid(body) {
+		return errors.New("body: want one JSON object")
+	}
+	s := scan{body: body}
+	if s.space(); s.body[s.at] != '{' {
+		return errors.New("body: want one JSON object")
+	}
+	if err := s.value(shape, 0); err != nil {
+		return err
+	}
 	if err := json.Unmarshal(body, v); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) && wrong.Field != "" {
 			return fmt.Errorf("%s: want another type of value", wrong.Field)
 		}
-		if wrong != nil {
-			return errors.New("body: want a JSON object")
-		}
-		return errors.New("body: want JSON in the type's form")
+		return errors.New("body: want another type of value")
 	}
-	s := scan{body: body}
-	s.space()
-	if s.body[s.at] != '{' {
-		return errors.New("body: want a JSON object")
-	}
-	return s.value(shape, 0)
+	return nil
 }
 
 // A field is what a known name stands for: the names within it, if it is an object or an array of
@@ -82,8 +89,9 @@ var (
 
 // A scan walks over JSON that is known to be well formed.
 type scan struct {
-	body []byte
-	at   int
+	body     []byte
+	at       int
+	elements int // of known arrays, so far
 }
 
 func (s *scan) space() {
@@ -144,6 +152,11 @@ func (s *scan) array(f *field, depth int) error {
 			s.at++
 			continue
 		}
+		if f != nil {
+			if s.elements++; s.elements > maxElements {
+				return fmt.Errorf("%s: want at most %d elements in a body", f.name, maxElements)
+			}
+		}
 		if err := s.value(f, depth+1); err != nil {
 			return err
 		}
@@ -167,6 +180,9 @@ func (s *scan) object(f *field, depth int) error {
 		known, err := f.find(name)
 		if err != nil {
 			return err
+		}
+		if seen.count() >= maxNames {
+			return fmt.Errorf("body: want at most %d names in an object", maxNames)
 		}
 		if !seen.add(name) {
 			if known != nil {
@@ -208,7 +224,7 @@ func plainName(quoted []byte) ([]byte, error) {
 	}
 	var name string
 	if err := json.Unmarshal(quoted, &name); err != nil {
-		return nil, errors.New("body: want JSON in the type's form")
+		return nil, errors.New("body: want one JSON object")
 	}
 	return []byte(name), nil
 }
@@ -218,6 +234,8 @@ type names struct {
 	few  [][]byte
 	many map[string]struct{}
 }
+
+func (n *names) count() int { return max(len(n.few), len(n.many)) }
 
 func (n *names) add(name []byte) bool {
 	if n.many == nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -71,6 +72,14 @@ func (m Message) Hash() [32]byte {
 
 // MessageID is the value of Nats-Msg-Id, or "".
 func (m Message) MessageID() string { return first(m.Header, HeaderMessageID) }
+
+// Position is what the headers say of a message's place in its instance, whatever its type: for whoever
+// looks for holes without decoding. Nothing is verified. ok is false if they do not say.
+func (m Message) Position() (instance string, sequence uint64, ok bool) {
+	instance, digits, ok := strings.Cut(first(m.Header, HeaderID), "/")
+	sequence, err := strconv.ParseUint(digits, 10, 64)
+	return instance, sequence, ok && err == nil
+}
 
 // Size is about what the message takes on the wire and in a stream, in bytes.
 func (m Message) Size() int {

@@ -12,10 +12,13 @@ import (
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
+// seed is what the nkey of the tests is made from.
+const seed = "an invented sidecar of party-a.."
+
 // signer is the invented sidecar's nkey: the same in every run, so that golden files stay the same.
 func signer(t testing.TB) nkeys.KeyPair {
 	t.Helper()
-	kp, err := nkeys.FromRawSeed(nkeys.PrefixByteUser, []byte("an invented sidecar of party-a.."))
+	kp, err := nkeys.FromRawSeed(nkeys.PrefixByteUser, []byte(seed))
 	if err != nil {
 		t.Fatal(err)
 	}
