@@ -1,0 +1,31 @@
+# Everything is Go: a target is one or two commands that can be typed as well. GOFLAGS, GOPROXY and npm's
+# settings are the caller's.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: build test bench demo lint clean
+
+# The binaries, into bin/.
+build:
+	go build -o bin/ ./cmd/...
+
+# Everything, on real servers, nothing skipped. The first run on a machine fetches the ClickHouse library
+# through npm (159 MB, once, integrity checked).
+test:
+	go test -timeout 20m ./...
+
+# The measures of docs/design.md: each prints its ratio to a yardstick measured in the same run.
+bench:
+	go test -run '^$$' -bench . -benchmem -timeout 120m ./...
+
+# The Christmas-cards case, end to end, through the real binaries.
+demo: build
+	bin/rolltrace demo
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-clean:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+clean:
+	rm -rf bin
