@@ -48,7 +48,7 @@ Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
 			root.AddCommand(sub)
 		}
 	}
-	add("centre", keyCommand())
+	add("centre", migrateCommand(), keyCommand())
 	root.AddCommand(versionCommand())
 	return root
 }

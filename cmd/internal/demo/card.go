@@ -18,8 +18,8 @@ const (
 
 // A cast is who is who in the christmas-cards story. It is a function of the roll alone.
 //
-// Every 40th elector has signed up as a supporter; every 25th supporter is on no list of electors (they
-// have moved, or are not registered), and a third of those were met at the door by canvassers, who wrote
+// Every 40th elector has signed up as a supporter; every eighth supporter is on no list of electors (they
+// have moved, or are not registered), and half of those were met at the door by canvassers, who wrote
 // their address down. Every eighth supporter gets a card. Of those, 62 in 100 gave their address when
 // they signed up.
 type cast struct {
@@ -53,8 +53,8 @@ func newCast(r *roll.Roll) *cast {
 		if dice(1, i, 40) != 0 {
 			continue
 		}
-		p := person{index: i, stranger: dice(2, i, 25) == 0, gave: dice(3, i, 100) < 62}
-		canvassed := p.stranger && dice(4, i, 3) == 0
+		p := person{index: i, stranger: dice(2, i, 8) == 0, gave: dice(3, i, 100) < 62}
+		canvassed := p.stranger && dice(4, i, 2) == 0
 		c.signedUp = append(c.signedUp, p)
 		if canvassed {
 			c.canvassed = append(c.canvassed, p)

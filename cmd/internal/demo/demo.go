@@ -42,6 +42,17 @@ type Config struct {
 	Log zerolog.Logger
 }
 
+// Validate says whether there is such a case, and so many districts.
+func (cfg Config) Validate() error {
+	if cfg.Scenario != ChristmasCards {
+		return fmt.Errorf("scenario %q: want %s", cfg.Scenario, ChristmasCards)
+	}
+	if most := len(roll.Districts()); cfg.Districts < 1 || cfg.Districts > most {
+		return fmt.Errorf("districts %d: want 1 to %d", cfg.Districts, most)
+	}
+	return nil
+}
+
 // A UI is told how far a demo is. Its methods are called by one goroutine at a time.
 type UI interface {
 	Begin(title string)      // a step begins
@@ -53,13 +64,10 @@ type UI interface {
 // Run plays a case from beginning to end and returns what there is to tell. When it returns, with or
 // without an error, no process that it started is left; the files are.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	if cfg.Scenario != ChristmasCards {
-		return nil, fmt.Errorf("scenario %q: want %s", cfg.Scenario, ChristmasCards)
+	if err := cfg.Validate(); err != nil {
+		return nil, err
 	}
 	all := roll.Districts()
-	if cfg.Districts < 1 || cfg.Districts > len(all) {
-		return nil, fmt.Errorf("districts %d: want 1 to %d", cfg.Districts, len(all))
-	}
 	programs, err := FindPrograms(Sidecar, Consumer)
 	if err != nil {
 		return nil, err

@@ -51,10 +51,12 @@ func FindPrograms(names ...string) (map[string]string, error) {
 type launcher struct {
 	starts chan func()
 	ended  chan struct{}
+
+	patience time.Duration // stopTimeout, but in tests
 }
 
 func newLauncher() *launcher {
-	l := &launcher{starts: make(chan func()), ended: make(chan struct{})}
+	l := &launcher{starts: make(chan func()), ended: make(chan struct{}), patience: stopTimeout}
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		for start := range l.starts {
@@ -81,6 +83,8 @@ func (l *launcher) close() {
 
 // A service is a program that runs until it is told to stop.
 type service struct {
+	patience time.Duration
+
 	name string
 	log  string
 	cmd  *exec.Cmd
@@ -91,7 +95,7 @@ type service struct {
 // serve starts a service that logs into folder.
 func (l *launcher) serve(folder, path string, args ...string) (*service, error) {
 	name := filepath.Base(path)
-	s := &service{name: name, log: filepath.Join(folder, name+".log"), cmd: exec.Command(path, args...), done: make(chan struct{})}
+	s := &service{patience: l.patience, name: name, log: filepath.Join(folder, name+".log"), cmd: exec.Command(path, args...), done: make(chan struct{})}
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -119,8 +123,8 @@ func (s *service) failure() error {
 	return fmt.Errorf("%s ended early: %s (its log: %s)", s.name, last, s.log)
 }
 
-// stop ends the service with SIGTERM, and with SIGKILL if that takes longer than stopTimeout. It returns
-// when the process is gone.
+// stop ends the service with SIGTERM, and with SIGKILL when it has no patience left. It returns when the
+// process is gone.
 func (s *service) stop() error {
 	select {
 	case <-s.done:
@@ -128,7 +132,7 @@ func (s *service) stop() error {
 	default:
 	}
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	deadline := time.NewTimer(stopTimeout)
+	deadline := time.NewTimer(s.patience)
 	defer deadline.Stop()
 	select {
 	case <-s.done:
@@ -140,7 +144,7 @@ func (s *service) stop() error {
 	case <-deadline.C:
 		_ = s.cmd.Process.Kill()
 		<-s.done
-		return fmt.Errorf("stop %s: it did not end within %s and was killed (its log: %s)", s.name, stopTimeout, s.log)
+		return fmt.Errorf("stop %s: it did not end within %s and was killed (its log: %s)", s.name, s.patience, s.log)
 	}
 }
 
@@ -161,7 +165,7 @@ func (l *launcher) run(ctx context.Context, stdin io.Reader, stdout io.Writer, p
 		case <-ended:
 		case <-ctx.Done():
 			_ = cmd.Process.Signal(syscall.SIGTERM)
-			deadline := time.NewTimer(stopTimeout)
+			deadline := time.NewTimer(l.patience)
 			defer deadline.Stop()
 			select {
 			case <-ended:

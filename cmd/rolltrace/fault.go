@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+const minute = time.Minute
+
+// Exceptions of ClickHouse that a user can do something about.
+const (
+	codeAuthenticationFailed = 516
+	codeAccessDenied         = 497
+)
+
+// atClickHouse says where ClickHouse is and what to do about errors that a user can meet. The DSN's
+// password is never shown.
+func atClickHouse(dsn string, err error) error {
+	if err == nil {
+		return nil
+	}
+	host, user := "", ""
+	if u, parsed := url.Parse(dsn); parsed == nil {
+		host, user = u.Host, u.User.Username()
+	}
+	var exception *clickhouse.Exception
+	var network *net.OpError
+	switch {
+	case errors.As(err, &exception) && exception.Code == codeAuthenticationFailed:
+		return fmt.Errorf("connect to clickhouse at %s: it refuses user %q: the password is wrong, or there is no such user", host, user)
+	case errors.As(err, &exception) && exception.Code == codeAccessDenied:
+		return fmt.Errorf("%w: user %q of clickhouse at %s may not do that: use another one", err, user, host)
+	case errors.As(err, &network):
+		return fmt.Errorf("connect to clickhouse at %s: %w: is it running there? (\"rolltrace up\" starts a centre)", host, network.Err)
+	}
+	return err
+}
