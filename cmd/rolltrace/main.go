@@ -10,9 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
+	"github.com/rolltrace/rolltrace/deploy/embedded"
 )
 
 func main() {
+	embedded.Child() // the engine of an embedded ClickHouse is this program again
 	os.Exit(boot.Main("rolltrace", run))
 }
 
@@ -48,7 +50,7 @@ Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
 			root.AddCommand(sub)
 		}
 	}
-	add("centre", migrateCommand(), keyCommand())
+	add("centre", upCommand(), demoCommand(), migrateCommand(), keyCommand())
 	root.AddCommand(versionCommand())
 	return root
 }

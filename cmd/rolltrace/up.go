@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rolltrace/rolltrace/cmd/internal/centre"
+	"github.com/rolltrace/rolltrace/cmd/internal/config"
+	"github.com/rolltrace/rolltrace/cmd/internal/logging"
+)
+
+// upConfig is the configuration of `rolltrace up`.
+type upConfig struct {
+	// Data is the folder of everything that is kept. Defaults to centre.DefaultData().
+	Data string `yaml:"data" doc:"folder of everything that is kept"`
+	// NATS is the URL of a hub. Empty (the default) runs one in this process.
+	NATS config.Address `yaml:"nats" doc:"URL of a hub of your own; none runs one here"`
+	// ClickHouse is the DSN of a ClickHouse. Empty (the default) runs one beside this process.
+	ClickHouse config.Address `yaml:"clickhouse" doc:"DSN of a ClickHouse of your own, of a user who may make tables; none runs one here"`
+	// NATSListen, ClickHouseListen and ClickHouseHTTP are where embedded parts listen. Empty (the default) is
+	// where they did last time, else the usual port, else a free one; port 0 is any free one.
+	NATSListen       string `yaml:"nats_listen" doc:"where the hub listens, port 0 for any free one; none is where it did last time, or 127.0.0.1:4222 if that is free"`
+	ClickHouseListen string `yaml:"clickhouse_listen" doc:"where ClickHouse listens for its native protocol; none likewise, or 127.0.0.1:9000"`
+	ClickHouseHTTP   string `yaml:"clickhouse_http" doc:"where ClickHouse listens for HTTP; none likewise, or 127.0.0.1:8123"`
+	// ClickHouseMemory bounds the embedded ClickHouse. 0 (the default) chooses by the machine.
+	ClickHouseMemory config.Size `yaml:"clickhouse_memory" doc:"most memory that ClickHouse may take, for example 4GiB; 0 chooses by the machine"`
+	// NATSUser and NATSPassword are what clients of the embedded hub need; with a certificate and its key
+	// they need TLS too. Off loopback all four are required. Default to none.
+	NATSUser     string        `yaml:"nats_user" doc:"user that clients of the hub give"`
+	NATSPassword config.Secret `yaml:"nats_password" doc:"password of that user; file:PATH reads it from a file"`
+	NATSCert     string        `yaml:"nats_tls_cert" doc:"file with the hub's certificate (PEM)"`
+	NATSKey      string        `yaml:"nats_tls_key" doc:"file with the certificate's key (PEM)"`
+	// HTTP is where metrics and health are. Defaults to 127.0.0.1:0, any free port.
+	HTTP string `yaml:"http" doc:"where metrics and health are, on loopback; port 0 for any free one"`
+	// Log is what is logged, and how.
+	Log logging.Config `yaml:"log"`
+}
+
+func (c *upConfig) Validate() error {
+	switch {
+	case c.Data == "":
+		return errors.New("data: want a folder")
+	case (c.NATSUser == "") != (c.NATSPassword.Reveal() == ""):
+		return errors.New("nats_user, nats_password: want both or none")
+	case (c.NATSCert == "") != (c.NATSKey == ""):
+		return errors.New("nats_tls_cert, nats_tls_key: want both or none")
+	}
+	return nil
+}
+
+func upCommand() *cobra.Command {
+	cfg := &upConfig{Data: centre.DefaultData(), HTTP: centre.Free, Log: logging.Default()}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start a centre on this machine: hub, ClickHouse, consumer",
+		Long: `Starts a centre on this machine and keeps it running until it is told to stop (Ctrl-C, SIGTERM): the hub that
+sidecars report to, ClickHouse with its tables, and the consumer that brings the one into the other. Parts
+whose address is given are used, the others are run here. It prints where each part listens.
+
+ClickHouse is the program "clickhouse" if there is one on the PATH, else the library that the npm client
+fetches once. Data is kept in --data; while a centre runs there, the questions find it by centre.json in that
+folder.`,
+		Args: cobra.NoArgs,
+	}
+	loader := config.Bind(cmd.Flags(), cfg)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if done, err := loader.Load(cmd.OutOrStdout()); done || err != nil {
+			return err
+		}
+		return up(cmd.Context(), cfg, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	}
+	return cmd
+}
+
+// up runs a centre until the context ends.
+func up(ctx context.Context, cfg *upConfig, stdout, stderr io.Writer) (err error) {
+	log := logging.New(stderr, "rolltrace", cfg.Log)
+	parts := centre.Config{
+		Data: cfg.Data, NATS: cfg.NATS.Reveal(), ClickHouse: cfg.ClickHouse.Reveal(),
+		Listen:   centre.Listen{NATS: cfg.NATSListen, ClickHouse: cfg.ClickHouseListen, ClickHouseHTTP: cfg.ClickHouseHTTP},
+		NATSUser: cfg.NATSUser, NATSPassword: cfg.NATSPassword.Reveal(),
+		MaxMemory: cfg.ClickHouseMemory.Int64(), Log: log,
+	}
+	if logging.Terminal(stderr) {
+		parts.Progress = stderr
+	}
+	if cfg.NATSCert != "" {
+		certificate, err := tls.LoadX509KeyPair(cfg.NATSCert, cfg.NATSKey)
+		if err != nil {
+			return fmt.Errorf("read the hub's certificate: %w", err)
+		}
+		parts.NATSTLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	}
+	c, err := centre.Start(ctx, parts)
+	if err != nil {
+		return atClickHouse(cfg.ClickHouse.Reveal(), err)
+	}
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	for _, part := range c.Parts() {
+		if _, err := fmt.Fprintf(stdout, "%-16s %-28s %s\n", part.Name, part.Where, part.What); err != nil {
+			return err
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
