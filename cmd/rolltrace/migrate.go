@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rolltrace/rolltrace/cmd/internal/centre"
 	"github.com/rolltrace/rolltrace/cmd/internal/config"
 	"github.com/rolltrace/rolltrace/schema/graph"
 )
@@ -25,7 +27,7 @@ func (c *migrateConfig) Validate() error {
 }
 
 func migrateCommand() *cobra.Command {
-	cfg := &migrateConfig{LockTimeout: config.Duration(minute)}
+	cfg := &migrateConfig{LockTimeout: config.Duration(time.Minute)}
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring a ClickHouse to the newest schema",
@@ -43,7 +45,7 @@ by itself for the ClickHouse that it runs.`,
 		if err := graph.Migrate(cmd.Context(), graph.Options{
 			DSN: dsn, Cluster: cfg.Cluster, ReplicaPath: cfg.ReplicaPath, Definer: cfg.Definer, LockTimeout: cfg.LockTimeout.Std(),
 		}); err != nil {
-			return atClickHouse(dsn, err)
+			return centre.AtClickHouse(dsn, err)
 		}
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "migrated %s\n", cfg.ClickHouse)
 		return err

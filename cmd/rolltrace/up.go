@@ -98,7 +98,7 @@ func up(ctx context.Context, cfg *upConfig, stdout, stderr io.Writer) (err error
 	}
 	c, err := centre.Start(ctx, parts)
 	if err != nil {
-		return atClickHouse(cfg.ClickHouse.Reveal(), err)
+		return err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
 	for _, part := range c.Parts() {

@@ -105,7 +105,7 @@ func (c *Centre) start(ctx context.Context) error {
 		return err
 	}
 	if err := graph.Migrate(ctx, graph.Options{DSN: c.owner(), Definer: c.definer()}); err != nil {
-		return fmt.Errorf("migrate clickhouse: %w", err)
+		return fmt.Errorf("migrate clickhouse: %w", AtClickHouse(c.owner(), err))
 	}
 	return c.publish()
 }

@@ -1,16 +1,13 @@
-package main
+package centre
 
 import (
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
-
-const minute = time.Minute
 
 // Exceptions of ClickHouse that a user can do something about.
 const (
@@ -18,9 +15,9 @@ const (
 	codeAccessDenied         = 497
 )
 
-// atClickHouse says where ClickHouse is and what to do about errors that a user can meet. The DSN's
+// AtClickHouse says where ClickHouse is and what to do about errors that a user can meet. The DSN's
 // password is never shown.
-func atClickHouse(dsn string, err error) error {
+func AtClickHouse(dsn string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -35,7 +32,7 @@ func atClickHouse(dsn string, err error) error {
 		return fmt.Errorf("connect to clickhouse at %s: it refuses user %q: the password is wrong, or there is no such user", host, user)
 	case errors.As(err, &exception) && exception.Code == codeAccessDenied:
 		return fmt.Errorf("%w: user %q of clickhouse at %s may not do that: use another one", err, user, host)
-	case errors.As(err, &network):
+	case errors.As(err, &network) && network.Op == "dial":
 		return fmt.Errorf("connect to clickhouse at %s: %w: is it running there? (\"rolltrace up\" starts a centre)", host, network.Err)
 	}
 	return err

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/rolltrace/rolltrace/cmd/internal/centre"
+)
+
+// programs builds the three real programs, once for this test binary, and returns their folder.
+var programs = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "rolltrace-bin-")
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-o", folder+string(filepath.Separator), "../...")
+	if said, err := build.CombinedOutput(); err != nil {
+		return folder, fmt.Errorf("build the programs: %w: %s", err, said)
+	}
+	return folder, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if folder, _ := programs(); folder != "" {
+		_ = os.RemoveAll(folder)
+	}
+	os.Exit(code)
+}
+
+// TestScript runs the command line end to end: each file in testdata/script is a session.
+func TestScript(t *testing.T) {
+	bin, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			// The ClickHouse library is fetched once for all.
+			env.Setenv("XDG_CACHE_HOME", home)
+			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"sigterm": sigterm,
+			"occupy":  occupy,
+			"appears": appears,
+			"code":    code,
+		},
+	})
+}
+
+// occupy VARIABLE listens on a free port of loopback until the session ends, and sets the variable to its
+// address.
+func occupy(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: occupy VARIABLE")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = listener.Close() })
+	ts.Setenv(args[0], listener.Addr().String())
+}
+
+// appears FILE waits until a file is there, as long as the test may run.
+func appears(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: appears FILE")
+	}
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for ; ; <-look.C { // until the file is there, or the test's time is over
+		_, err := os.Stat(ts.MkAbs(args[0]))
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			ts.Check(err)
+		}
+	}
+}
+
+// sigterm FOLDER sends SIGTERM to the centre that runs on a data folder.
+func sigterm(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sigterm FOLDER")
+	}
+	info, err := centre.ReadInfo(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(syscall.Kill(info.PID, syscall.SIGTERM))
+}
+
+// code N PROGRAM ARG… runs a program and wants this exit code.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N PROGRAM ARG…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	have := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		have = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if fmt.Sprint(have) != args[0] {
+		ts.Fatalf("exit code %d, want %s", have, args[0])
+	}
+}
