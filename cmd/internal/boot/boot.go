@@ -44,8 +44,8 @@ func signals(parent context.Context) (context.Context, func()) {
 	go func() {
 		select {
 		case s := <-stops:
+			signal.Stop(stops) // before anybody can know of the first one
 			cancel(Interrupted{s})
-			signal.Stop(stops)
 		case <-ctx.Done():
 		}
 	}()
