@@ -78,12 +78,18 @@ type Chunk struct {
 	bodyHash [32]byte
 }
 
+// Encode encodes the keys into room[:0], if they fit, instead of letting BodyHash allocate. The room must
+// not be used again before the message that is sealed from the chunk has been stored.
+func (c *Chunk) Encode(room []byte) {
+	c.body = AppendKeys(room[:0:cap(room)], c.Keys)
+	c.bodyHash = sha256.Sum256(c.body)
+}
+
 // BodyHash is the SHA-256 of the chunk's body: its part of the set's digest. It encodes the keys once;
 // Seal uses what it kept.
 func (c *Chunk) BodyHash() [32]byte {
 	if c.body == nil {
-		c.body = AppendKeys([]byte{}, c.Keys)
-		c.bodyHash = sha256.Sum256(c.body)
+		c.Encode([]byte{})
 	}
 	return c.bodyHash
 }

@@ -92,18 +92,23 @@ func unpack(b []byte) (wire.Message, error) {
 	}
 	size, err1 := strconv.Atoi(words[2])
 	total, err2 := strconv.Atoi(words[3])
-	if err1 != nil || err2 != nil {
+	if err1 != nil || err2 != nil || size < 0 || total < size {
 		return wire.Message{}, errors.New("no sizes")
 	}
-	m := wire.Message{Subject: words[1], Header: map[string][]string{}}
+	m := wire.Message{Subject: words[1]}
 	block := rest[:min(size, len(rest))]
-	for i, l := range strings.Split(string(block), "\r\n") {
-		name, value, ok := strings.Cut(l, ":")
-		if i == 0 || !ok {
-			continue
-		}
-		m.Header[name] = append(m.Header[name], strings.Trim(value, " \t"))
-	}
+	m.Header = headers(string(block))
 	m.Body = rest[len(block):min(total, len(rest))]
 	return m, nil
+}
+
+// headers reads the lines of a header block that have a colon.
+func headers(block string) map[string][]string {
+	header := map[string][]string{}
+	for l := range strings.SplitSeq(block, "\r\n") {
+		if name, value, ok := strings.Cut(l, ":"); ok {
+			header[name] = append(header[name], strings.Trim(value, " \t"))
+		}
+	}
+	return header
 }
