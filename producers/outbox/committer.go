@@ -1,0 +1,366 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rolltrace/rolltrace/producers"
+	"github.com/rolltrace/rolltrace/schema/wire"
+)
+
+const (
+	// maxInFlight is how many frames are on their way to the disk at once: while one is synced the next is
+	// sealed and handed over, and everything that comes meanwhile waits together for the one after.
+	maxInFlight = 2
+
+	ackTimeout    = 20 * time.Second       // of a write to a disk that is slow but in order
+	doubtTimeout  = 100 * time.Millisecond // of one, after the server complained
+	busyTick      = 20 * time.Millisecond
+	idleTick      = time.Second
+	closeTimeout  = 10 * time.Second
+	headSyncEvery = 5 * time.Second
+	firstBackOff  = 50 * time.Millisecond
+	lastBackOff   = 5 * time.Second
+)
+
+// A committer writes the queue into the store, in frames. Its goroutine is the only one that seals,
+// publishes, restarts the engine and gives up what was forwarded.
+type committer struct {
+	identity string // whose chain it is
+	instance string // of the chain
+	chain    *wire.Chain
+	tailOf   string // the instance whose lost end waits to be recorded
+
+	engine  *engine // nil while it is down
+	head    *headFile
+	reserve *reserve
+
+	flights  []*flight // on their way to the disk, oldest first
+	expected uint64    // position of the last of them
+	used     int64     // bytes of the stream
+	unacked  int64     // and of the flights
+	total    uint64    // of the last frame sealed
+	free     int64     // bytes on the disk, before the next frame
+
+	// After a fault: what was on its way. It is not known which of it was written.
+	doubtful []*flight
+	retryAt  time.Time
+	backOff  time.Duration
+
+	full    bool
+	short   atomic.Pointer[error] // why there is no room, or no order; nil when all is well
+	passing passing
+
+	headSynced time.Time
+	headDirty  bool
+	purge      purging
+
+	hurry   <-chan struct{} // set by Close: when it is closed, the disk is no longer waited for
+	closing bool
+	since   time.Time // that it is closing
+}
+
+// A flight is a frame on its way to the disk.
+type flight struct {
+	frame   *frame
+	bytes   []byte
+	entries []*entry
+	future  jetstream.PubAckFuture
+	sent    time.Time
+}
+
+// run is the committer's goroutine.
+func (o *Outbox) run() {
+	defer close(o.stopped)
+	c := &o.committer
+	tick := time.NewTimer(busyTick)
+	defer tick.Stop()
+	stop, hurry := o.stop, (<-chan struct{})(nil)
+	for {
+		o.tend()
+		if c.closing && o.finished() {
+			o.ended = o.shutDown()
+			return
+		}
+		o.dispatch()
+		var acked <-chan *jetstream.PubAck
+		var failed <-chan error
+		if len(c.flights) > 0 {
+			acked, failed = c.flights[0].future.Ok(), c.flights[0].future.Err()
+		}
+		tick.Reset(o.nextTick())
+		select {
+		case ack := <-acked:
+			o.durable(ack.Sequence)
+		case err := <-failed:
+			o.fault(err)
+		case <-o.queue.wake:
+		case <-tick.C:
+		case <-o.doubted:
+			o.fault(errors.New("messages are missing when they are read"))
+		case <-stop:
+			stop, hurry, c.closing, c.since = nil, c.hurry, true, time.Now()
+		case <-hurry:
+			hurry = nil
+			o.abandon()
+		}
+	}
+}
+
+func (o *Outbox) nextTick() time.Duration {
+	c := &o.committer
+	if len(c.flights) > 0 || len(c.doubtful) > 0 || c.engine == nil || c.full || c.closing || c.purge.due || o.queue.len() > 0 || c.passing.any() {
+		return busyTick
+	}
+	return idleTick
+}
+
+// dispatch seals and publishes what waits and may go.
+func (o *Outbox) dispatch() {
+	c := &o.committer
+	for c.engine != nil && len(c.doubtful) == 0 && len(c.flights) < maxInFlight {
+		c.free = diskFree(o.cfg.Dir)
+		entries, held := o.queue.take(frameBytes, o.mayGo)
+		o.setFull(held)
+		if held && o.cfg.OnFull == Pass {
+			o.pass()
+		}
+		if len(entries) == 0 {
+			return
+		}
+		if f := o.seal(entries); f != nil {
+			o.publish(f)
+		}
+	}
+}
+
+// seal makes one frame of the entries. One that cannot be sealed is settled and left out.
+func (o *Outbox) seal(entries []*entry) *flight {
+	c := &o.committer
+	first, _ := c.chain.Last()
+	fl := &flight{frame: &frame{instance: c.instance, first: first + 1}}
+	for _, e := range entries {
+		if e.settled {
+			continue
+		}
+		if o.cfg.OnFull == Pass {
+			c.passing.see(e.drafts)
+		}
+		sequence, hash := c.chain.Last()
+		messages, err := o.sealEntry(e)
+		if err != nil {
+			c.chain.Reset(sequence, hash)
+			e.end(err)
+			continue
+		}
+		fl.frame.messages = append(fl.frame.messages, messages...)
+		fl.entries = append(fl.entries, e)
+	}
+	if len(fl.entries) == 0 {
+		return nil
+	}
+	fl.frame.last, fl.frame.hash = c.chain.Last()
+	fl.frame.clock = o.clock.latest.Load()
+	fl.bytes = fl.frame.encode(c.total)
+	c.total = fl.frame.total
+	return fl
+}
+
+func (o *Outbox) sealEntry(e *entry) ([]wire.Message, error) {
+	messages := make([]wire.Message, len(e.drafts))
+	for i, d := range e.drafts {
+		if d.Heartbeat != nil {
+			beat, depth := *d.Heartbeat, o.shelf.depth()
+			beat.OutboxMessages, beat.OutboxBytes = depth.Messages, depth.Bytes
+			d.Heartbeat = &beat
+		}
+		m, err := o.committer.chain.Seal(d)
+		if err != nil {
+			return nil, err
+		}
+		messages[i] = m
+	}
+	return messages, nil
+}
+
+func (o *Outbox) publish(f *flight) {
+	c := &o.committer
+	var err error
+	f.sent = time.Now()
+	f.future, err = c.engine.publish(f.bytes, c.expected)
+	c.flights = append(c.flights, f)
+	c.unacked += storedBytes(f.bytes)
+	c.expected++
+	if err != nil {
+		o.fault(err)
+	}
+}
+
+// storedBytes is what a frame takes in the store: the record's own fields, subject and header besides.
+func storedBytes(frame []byte) int64 { return int64(len(frame)) + 128 }
+
+// durable takes note that the oldest flight has been written and synced.
+func (o *Outbox) durable(position uint64) {
+	c := &o.committer
+	f := c.flights[0]
+	c.flights[0] = nil
+	c.flights = c.flights[1:]
+	c.unacked -= storedBytes(f.bytes)
+	c.used += storedBytes(f.bytes)
+	h := o.shelf.put(position, f.frame, len(f.bytes))
+	// Before anybody is told: after kill -9 the head must know all that was acknowledged.
+	o.writeHead(h)
+	for _, e := range f.entries {
+		e.end(nil)
+	}
+	m := o.cfg.Metrics
+	m.Commits.Inc()
+	m.Appended.Add(float64(len(f.frame.messages)))
+	m.AppendedBytes.Add(float64(len(f.bytes)))
+	o.showDepth()
+	c.backOff, c.tailOf = 0, ""
+	if len(c.doubtful) == 0 && !c.full {
+		c.short.Store(nil)
+	}
+}
+
+func (o *Outbox) showDepth() {
+	d := o.shelf.depth()
+	o.cfg.Metrics.Messages.Set(float64(d.Messages))
+	o.cfg.Metrics.Bytes.Set(float64(d.Bytes))
+}
+
+func (o *Outbox) writeHead(h head) {
+	c := &o.committer
+	h.Clock = max(h.Clock, o.clock.latest.Load())
+	c.headDirty = true
+	if err := c.head.write(h); err != nil {
+		o.cfg.Log.Warn().Err(err).Msg("state file of outbox is behind; a loss at the end of the store would go unseen")
+	}
+}
+
+// tend does what is due: late writes, deadlines, a restart, the reserve, giving up what was forwarded.
+func (o *Outbox) tend() {
+	c := &o.committer
+	now := time.Now()
+	if len(c.flights) > 0 && c.engine != nil {
+		f := c.flights[0]
+		if now.Sub(f.sent) > ackTimeout {
+			o.fault(errors.New("write timed out"))
+		} else if now.Sub(f.sent) > doubtTimeout && c.engine.log.complainedSince(f.sent) {
+			o.fault(errors.New(*c.engine.log.last.Load()))
+		}
+	}
+	if c.engine == nil && now.After(c.retryAt) {
+		o.restart()
+	}
+	if c.short.Load() != nil {
+		o.refuse(now)
+	}
+	o.tendReserve()
+	o.tendPassing(now)
+	o.tendPurge(now)
+	if c.headDirty && now.Sub(c.headSynced) > headSyncEvery {
+		o.syncHead(now)
+	}
+}
+
+func (o *Outbox) syncHead(now time.Time) {
+	c := &o.committer
+	o.writeHead(o.shelf.snapshot())
+	if err := c.head.sync(); err != nil {
+		o.cfg.Log.Warn().Err(err).Msg("state file of outbox is not synced")
+		return
+	}
+	c.headSynced, c.headDirty = now, false
+}
+
+// refuse settles what has waited too long.
+func (o *Outbox) refuse(now time.Time) {
+	why := o.committer.refusal()
+	expired := func(e *entry) bool { return !e.deadline.IsZero() && now.After(e.deadline) }
+	late := o.queue.remove(expired)
+	for _, f := range o.committer.doubtful {
+		for _, e := range f.entries {
+			if expired(e) && !e.settled {
+				late = append(late, e)
+			}
+		}
+	}
+	for _, e := range late {
+		if o.cfg.OnFull == Pass {
+			o.passEntry(e)
+			continue
+		}
+		o.cfg.Metrics.Refused.Add(float64(len(e.drafts)))
+		e.end(why)
+	}
+}
+
+// refusal is the error for what has waited too long. It may be called from any goroutine.
+func (c *committer) refusal() error {
+	if why := c.short.Load(); why != nil {
+		return *why
+	}
+	return fmt.Errorf("%w: the disk does not keep up", producers.ErrBroken)
+}
+
+// finished says, while closing, whether nothing is left that can be written.
+func (o *Outbox) finished() bool {
+	c := &o.committer
+	if c.engine == nil || c.full {
+		o.abandonQueue()
+	}
+	if time.Since(c.since) > closeTimeout {
+		o.abandon()
+	}
+	return len(c.flights) == 0 && len(c.doubtful) == 0 && o.queue.len() == 0 && !c.passing.any()
+}
+
+// abandonQueue settles what was never handed to the disk.
+func (o *Outbox) abandonQueue() {
+	for _, e := range o.queue.remove(func(e *entry) bool { return e.class <= opening || o.committer.engine == nil }) {
+		e.end(producers.ErrClosed)
+	}
+}
+
+// abandon stops waiting for the disk.
+func (o *Outbox) abandon() {
+	c := &o.committer
+	for _, e := range o.queue.remove(func(*entry) bool { return true }) {
+		e.end(producers.ErrClosed)
+	}
+	for _, f := range append(c.flights, c.doubtful...) {
+		for _, e := range f.entries {
+			e.end(producers.ErrClosed)
+		}
+	}
+	c.flights, c.doubtful = nil, nil
+	o.dropPassing()
+}
+
+// shutDown ends everything that the committer holds.
+func (o *Outbox) shutDown() error {
+	c := &o.committer
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	var errs []error
+	if c.engine != nil {
+		errs = append(errs, o.purgeForwarded(ctx))
+		c.engine.stop()
+		c.engine = nil
+	}
+	o.shelf.setEngine(nil)
+	o.queue.end()
+	o.writeHead(o.shelf.snapshot())
+	errs = append(errs, c.head.sync(), c.head.close())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close outbox %s: %w", o.cfg.Dir, err)
+	}
+	return nil
+}

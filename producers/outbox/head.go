@@ -1,0 +1,115 @@
+package outbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+)
+
+// A head is what the outbox knows beside its store: enough to see, at opening, that the store has lost its
+// end, and to continue neither the chain nor the clock where that would give a place or a time twice.
+//
+// It is written, without a sync, after each frame that was acknowledged, so that after kill -9 it is exact;
+// and synced now and then, so that after a power failure, when only synced bytes are there, it is never
+// ahead of the store, whose frames are all synced.
+type head struct {
+	Serial   uint64    `json:"serial"`   // the greater one of the two slots counts
+	Identity string    `json:"identity"` // organisation, sidecar and signer, hashed
+	Instance string    `json:"instance"`
+	Sequence uint64    `json:"sequence"` // of the last message that was acknowledged
+	Hash     string    `json:"hash"`     // and its hash
+	Clock    int64     `json:"clock_us"` // the latest time that was given
+	Total    uint64    `json:"total"`    // bytes of all frames
+	Hub      forwarded `json:"hub"`
+}
+
+// forwarded is how far the hub has acknowledged.
+type forwarded struct {
+	Position uint64 `json:"position"` // in the store
+	Instance string `json:"instance"`
+	Sequence uint64 `json:"sequence"`
+	Total    uint64 `json:"total"`
+	Clock    int64  `json:"clock_us"`
+}
+
+const headSlot = 1024 // bytes; one write of one slot cannot spoil the other
+
+// A headFile keeps a head in two slots, written in turn. It is not safe for concurrent use.
+type headFile struct {
+	file   *os.File
+	serial uint64
+}
+
+// openHead opens or makes the file and returns the newest head in it; ok is false if there is none.
+func openHead(dir string) (*headFile, head, bool, error) {
+	path := filepath.Join(dir, "head")
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, head{}, false, fmt.Errorf("open state file: %w", err)
+	}
+	buf := make([]byte, 2*headSlot)
+	n, err := file.ReadAt(buf, 0)
+	if n < len(buf) {
+		// Written whole at once, so that later writes need no room on the disk.
+		if _, err = file.WriteAt(bytes.Repeat([]byte{'\n'}, 2*headSlot-n), int64(n)); err != nil {
+			return nil, head{}, false, errors.Join(fmt.Errorf("write state file: %w", err), file.Close())
+		}
+	} else if err != nil {
+		return nil, head{}, false, errors.Join(fmt.Errorf("read state file: %w", err), file.Close())
+	}
+	var newest head
+	found := false
+	for _, slot := range [][]byte{buf[:headSlot], buf[headSlot:]} {
+		if h, ok := parseHead(slot); ok && (!found || h.Serial > newest.Serial) {
+			newest, found = h, true
+		}
+	}
+	return &headFile{file: file, serial: newest.Serial}, newest, found, nil
+}
+
+func parseHead(slot []byte) (head, bool) {
+	var sum uint32
+	line, _, _ := bytes.Cut(slot, []byte{'\n'})
+	if len(line) < 9 {
+		return head{}, false
+	}
+	if _, err := fmt.Sscanf(string(line[:8]), "%08x", &sum); err != nil || sum != crc32.ChecksumIEEE(line[9:]) {
+		return head{}, false
+	}
+	var h head
+	return h, json.Unmarshal(line[9:], &h) == nil && h.Serial > 0
+}
+
+func (f *headFile) write(h head) error {
+	f.serial++
+	h.Serial = f.serial
+	body, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	slot := fmt.Appendf(make([]byte, 0, headSlot), "%08x ", crc32.ChecksumIEEE(body))
+	slot = append(slot, body...)
+	if len(slot) >= headSlot {
+		return fmt.Errorf("write state file: %d bytes: want less than %d", len(slot), headSlot)
+	}
+	for len(slot) < headSlot {
+		slot = append(slot, '\n')
+	}
+	if _, err := f.file.WriteAt(slot, int64(f.serial%2)*headSlot); err != nil {
+		return fmt.Errorf("write state file: %w", err)
+	}
+	return nil
+}
+
+func (f *headFile) sync() error {
+	if err := f.file.Sync(); err != nil {
+		return fmt.Errorf("sync state file: %w", err)
+	}
+	return nil
+}
+
+func (f *headFile) close() error { return f.file.Close() }

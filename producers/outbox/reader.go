@@ -1,0 +1,299 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rolltrace/rolltrace/producers"
+	"github.com/rolltrace/rolltrace/schema/wire"
+)
+
+// A reader is the forwarder's side of the outbox: it knows what has to come next, so that it sees what is
+// missing. All but handed belongs to the goroutine that calls Read.
+type reader struct {
+	known    bool   // what the hub acknowledged before this opening
+	instance string // of the frame before, "" for none
+	next     uint64 // sequence that has to come in that instance
+	clock    int64  // of the frame before
+
+	doubted  uint64        // position behind which something is missing, though the engine was started anew
+	recorded map[hole]bool // gaps that were recorded since opening
+
+	mu     sync.Mutex
+	handed []forwarded // batches returned and not removed
+}
+
+// A hole is a run of lost sequences.
+type hole struct {
+	instance string
+	from, to uint64
+}
+
+// begin starts behind what the hub has acknowledged, if that is known.
+func (r *reader) begin(hub forwarded, known bool) {
+	r.known, r.recorded = known, make(map[hole]bool)
+	r.continueAt(hub)
+}
+
+func (r *reader) continueAt(at forwarded) {
+	r.instance, r.next, r.clock = at.Instance, at.Sequence+1, at.Clock
+}
+
+// missing is the run that should have come before the frame; from is greater than to if there is none.
+func (r *reader) missing(f *frame) hole {
+	h := hole{instance: f.instance, from: 1, to: f.first - 1}
+	switch {
+	case f.instance == r.instance:
+		h.from = r.next
+	case r.instance == "" && !r.known:
+		h.from = f.first
+	}
+	return h
+}
+
+// Read is described at producers.Source.
+func (o *Outbox) Read(ctx context.Context, after uint64) (producers.Batch, error) {
+	after = o.rewind(after)
+	r := &o.reader
+	for {
+		position, f, err := o.nextFrame(ctx, after)
+		if err != nil {
+			return producers.Batch{}, err
+		}
+		if f == nil {
+			after = position
+			continue
+		}
+		lost := r.missing(f)
+		if lost.from <= lost.to {
+			if again, err := o.doubt(ctx, after); err != nil {
+				return producers.Batch{}, err
+			} else if again {
+				continue
+			}
+			if err := o.recordHole(ctx, lost); err != nil {
+				return producers.Batch{}, err
+			}
+		}
+		if f.instance == r.instance && f.last < r.next { // written twice after a fault
+			after = position
+			continue
+		}
+		at := forwarded{Position: position, Instance: f.instance, Sequence: f.last, Total: f.total, Clock: f.clock}
+		r.continueAt(at)
+		r.mu.Lock()
+		r.handed = append(r.handed, at)
+		r.mu.Unlock()
+		b := producers.Batch{Position: position, Messages: f.messages}
+		for _, m := range f.messages {
+			b.Bytes += m.Size()
+		}
+		return b, nil
+	}
+}
+
+// rewind prepares for reading behind the position, which may have been read before, and returns it; it is
+// never before what was removed.
+func (o *Outbox) rewind(after uint64) uint64 {
+	r := &o.reader
+	hub := o.shelf.snapshot().Hub
+	after = max(after, hub.Position)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.handed) == 0 || after >= r.handed[len(r.handed)-1].Position {
+		return after
+	}
+	for i, h := range r.handed {
+		if h.Position > after {
+			r.handed = r.handed[:i]
+			break
+		}
+		hub = h
+	}
+	r.continueAt(hub)
+	return after
+}
+
+// nextFrame waits for a frame behind the position. A nil frame says that everything up to the position that
+// it returns is lost, and recorded as such.
+func (o *Outbox) nextFrame(ctx context.Context, after uint64) (uint64, *frame, error) {
+	s := &o.shelf
+	for {
+		s.mu.Lock()
+		changed, closed, e, durable, h := s.changed, s.closed, s.engine, s.position, s.head
+		position, f := s.recentAfter(after)
+		s.mu.Unlock()
+		switch {
+		case f != nil:
+			return position, f, nil
+		case closed:
+			return 0, nil, producers.ErrClosed
+		case after >= durable || e == nil:
+			if err := wait(ctx, changed, 0); err != nil {
+				return 0, nil, err
+			}
+			continue
+		}
+		position, f, err := load(ctx, e, after+1, durable)
+		if err == nil {
+			return position, f, nil
+		}
+		if errors.Is(err, errLost) {
+			if again, err := o.doubt(ctx, after); err != nil {
+				return 0, nil, err
+			} else if again {
+				continue
+			}
+			return durable, nil, o.loseEnd(ctx, h)
+		}
+		if ctx.Err() != nil {
+			return 0, nil, context.Cause(ctx)
+		}
+		// The engine is being replaced, or is about to be.
+		if err := wait(ctx, changed, busyTick); err != nil {
+			return 0, nil, err
+		}
+	}
+}
+
+// recentAfter is the first frame behind the position, if it is certainly among those in memory.
+func (s *shelf) recentAfter(after uint64) (uint64, *frame) {
+	if len(s.recent) == 0 || s.recent[0].position > after+1 {
+		return 0, nil
+	}
+	for _, one := range s.recent {
+		if one.position > after {
+			return one.position, one.frame
+		}
+	}
+	return 0, nil
+}
+
+// doubt is asked when something is missing behind the position. The first time it has the engine started
+// anew, for a store that cannot read just now answers like one that has lost what it is asked for; it
+// returns true when that is done, to read again.
+func (o *Outbox) doubt(ctx context.Context, after uint64) (bool, error) {
+	r := &o.reader
+	if r.doubted == after+1 {
+		return false, nil
+	}
+	r.doubted = after + 1
+	s := &o.shelf
+	s.mu.Lock()
+	before := s.engine
+	s.mu.Unlock()
+	select {
+	case o.doubted <- struct{}{}:
+	default:
+	}
+	for {
+		s.mu.Lock()
+		changed, closed, e := s.changed, s.closed, s.engine
+		s.mu.Unlock()
+		if closed {
+			return false, producers.ErrClosed
+		}
+		if e != nil && e != before {
+			return true, nil
+		}
+		if err := wait(ctx, changed, 0); err != nil {
+			r.doubted = 0
+			return false, err
+		}
+	}
+}
+
+// wait waits for the channel, and for no longer than the limit if there is one.
+func wait(ctx context.Context, changed <-chan struct{}, limit time.Duration) error {
+	var late <-chan time.Time
+	if limit > 0 {
+		t := time.NewTimer(limit)
+		defer t.Stop()
+		late = t.C
+	}
+	select {
+	case <-changed:
+	case <-late:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// load reads the first frame in [from, to] that can be read, or errLost.
+func load(ctx context.Context, e *engine, from, to uint64) (uint64, *frame, error) {
+	position, f, err := e.get(ctx, from, true)
+	if !errors.Is(err, errLost) {
+		return position, f, err
+	}
+	// The store stumbles over a damaged block: step over it.
+	for position := from; position <= to; position++ {
+		_, f, err := e.get(ctx, position, false)
+		if !errors.Is(err, errLost) {
+			return position, f, err
+		}
+	}
+	return 0, nil, errLost
+}
+
+// loseEnd records that nothing can be read from here to the end, which was acknowledged.
+func (o *Outbox) loseEnd(ctx context.Context, h head) error {
+	r := &o.reader
+	lost := hole{instance: h.Instance, from: 1, to: h.Sequence}
+	if r.instance == h.Instance {
+		lost.from = r.next
+	}
+	if lost.from > lost.to {
+		return nil
+	}
+	if err := o.recordHole(ctx, lost); err != nil {
+		return err
+	}
+	r.instance, r.next = h.Instance, h.Sequence+1
+	return nil
+}
+
+// recordHole records lost messages as a gap, once, and returns when that is durable.
+func (o *Outbox) recordHole(ctx context.Context, lost hole) error {
+	r := &o.reader
+	if r.recorded[lost] {
+		return nil
+	}
+	o.cfg.Log.Error().Str("instance", lost.instance).Uint64("first_sequence", lost.from).Uint64("last_sequence", lost.to).
+		Msg("messages are lost from the outbox; the gap is recorded")
+	g := wire.Gap{Why: "messages lost from the outbox", Instance: lost.instance, FirstSequence: lost.from, LastSequence: lost.to}
+	g.From, g.To = span(r.clock)
+	receipt, settle := producers.NewReceipt()
+	o.pushGap("hole", g, settle)
+	if err := receipt.Wait(ctx); err != nil {
+		return err
+	}
+	r.recorded[lost] = true
+	return nil
+}
+
+// Remove is described at producers.Source.
+func (o *Outbox) Remove(_ context.Context, position uint64) error {
+	r := &o.reader
+	r.mu.Lock()
+	n := 0
+	for n < len(r.handed) && r.handed[n].Position <= position {
+		n++
+	}
+	var last forwarded
+	if n > 0 {
+		last = r.handed[n-1]
+		r.handed = r.handed[n:]
+	}
+	r.mu.Unlock()
+	if n > 0 {
+		o.shelf.forwarded(last)
+		o.showDepth()
+	}
+	return nil
+}
+
+// Depth is described at producers.Source.
+func (o *Outbox) Depth() producers.Depth { return o.shelf.depth() }

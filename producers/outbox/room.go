@@ -1,0 +1,77 @@
+package outbox
+
+import (
+	"fmt"
+
+	"github.com/rolltrace/rolltrace/producers"
+)
+
+// mayKeep says whether a class may use the reserve.
+func (o *Outbox) mayKeep(c class) bool {
+	return c == kept || c == heartbeat || c == opening && o.cfg.OnFull == Pass
+}
+
+// mayGo says whether there is room for an entry of the class when so many bytes are written next.
+func (o *Outbox) mayGo(class class, size int64) bool {
+	c := &o.committer
+	limit := o.cfg.MaxBytes
+	if o.mayKeep(class) {
+		limit += o.cfg.Reserve
+	}
+	if c.used+c.unacked+size > limit {
+		return false
+	}
+	if !o.mayKeep(class) {
+		need := size + diskMargin
+		if !c.reserve.held {
+			need += c.reserve.size // it has to come back first
+		}
+		return c.free >= need
+	}
+	if c.free < size+diskMargin && c.reserve.held {
+		if err := c.reserve.giveUp(); err != nil {
+			o.cfg.Log.Warn().Err(err).Msg("reserve of outbox is not given up")
+		} else {
+			o.cfg.Log.Warn().Int64("free_bytes", c.free).Msg("disk is full: the outbox writes closings and gaps into its reserve")
+		}
+	}
+	return true // the write will tell
+}
+
+// setFull takes note of whether data waits for room.
+func (o *Outbox) setFull(full bool) {
+	c := &o.committer
+	if full {
+		if !c.full {
+			why := o.whyFull()
+			c.short.Store(&why)
+			o.cfg.Metrics.Full.Set(1)
+			o.sampled.Warn().Err(why).Str("on_full", string(o.cfg.OnFull)).Msg("no room for elector data")
+		}
+		c.purge.due = true
+	} else if c.full {
+		o.cfg.Metrics.Full.Set(0)
+		c.short.Store(nil)
+	}
+	c.full = full
+}
+
+func (o *Outbox) whyFull() error {
+	c := &o.committer
+	if free := diskFree(o.cfg.Dir); free < frameBytes+diskMargin+c.reserve.size {
+		return fmt.Errorf("%w: %s: %d bytes free on the disk: make room on it", producers.ErrFull, o.cfg.Dir, free)
+	}
+	return fmt.Errorf("%w: %s: %d bytes wait for the hub and max_bytes is %d: see why the hub does not take them, or raise max_bytes",
+		producers.ErrFull, o.cfg.Dir, c.used, o.cfg.MaxBytes)
+}
+
+// tendReserve makes the reserve again when the disk has room for it, and for data besides.
+func (o *Outbox) tendReserve() {
+	r := o.committer.reserve
+	if r.held || diskFree(o.cfg.Dir) < r.size+2*diskMargin {
+		return
+	}
+	if err := r.take(); err != nil {
+		o.sampled.Warn().Err(err).Msg("outbox has no reserve on the disk")
+	}
+}

@@ -1,0 +1,128 @@
+package outbox
+
+import (
+	"sync"
+
+	"github.com/rolltrace/rolltrace/producers"
+	"github.com/rolltrace/rolltrace/schema/wire"
+)
+
+// recentBytes is how much of what was written last is kept in memory for the forwarder, which so seldom
+// has to read from the disk while the hub keeps up.
+const recentBytes = 4 << 20
+
+// A shelf is what committer, reader and askers share: the end of the store, and how far it was forwarded.
+type shelf struct {
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced when anything here changes
+	engine  *engine       // nil while the embedded server is down
+	closed  bool
+
+	head     head
+	position uint64 // of the last frame that is durable
+	beat     uint64 // position of the last heartbeat
+
+	recent []shelved
+	bytes  int
+}
+
+type shelved struct {
+	position uint64
+	frame    *frame
+	bytes    int
+}
+
+func (s *shelf) init() { s.changed = make(chan struct{}) }
+
+func (s *shelf) announce() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *shelf) setEngine(e *engine) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.engine = e
+	s.announce()
+}
+
+// put makes a frame known that is durable now, and returns the head with it.
+func (s *shelf) put(position uint64, f *frame, bytes int) head {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.position = position
+	s.head.Instance, s.head.Sequence, s.head.Hash = f.instance, f.last, wire.FormatHash(f.hash)
+	s.head.Clock, s.head.Total = f.clock, f.total
+	for _, m := range f.messages {
+		if isHeartbeat(m) {
+			s.beat = position
+		}
+	}
+	s.recent, s.bytes = append(s.recent, shelved{position, f, bytes}), s.bytes+bytes
+	for s.bytes > recentBytes && len(s.recent) > 1 {
+		s.bytes -= s.recent[0].bytes
+		s.recent[0] = shelved{}
+		s.recent = s.recent[1:]
+	}
+	s.announce()
+	return s.head
+}
+
+// forwarded moves on how far the hub has acknowledged.
+func (s *shelf) forwarded(to forwarded) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if to.Position <= s.head.Hub.Position {
+		return
+	}
+	s.head.Hub = to
+	for len(s.recent) > 0 && s.recent[0].position <= to.Position {
+		s.bytes -= s.recent[0].bytes
+		s.recent[0] = shelved{}
+		s.recent = s.recent[1:]
+	}
+}
+
+func (s *shelf) snapshot() head {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.head
+}
+
+func (s *shelf) instance() string { return s.snapshot().Instance }
+
+func (s *shelf) lastPosition() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.position
+}
+
+func (s *shelf) heartbeatWaits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.beat > s.head.Hub.Position
+}
+
+func (s *shelf) depth() producers.Depth {
+	h := s.snapshot()
+	d := producers.Depth{Messages: h.Sequence}
+	if h.Hub.Instance == h.Instance {
+		d.Messages -= min(h.Hub.Sequence, h.Sequence)
+	}
+	if h.Total > h.Hub.Total {
+		d.Bytes = h.Total - h.Hub.Total
+	}
+	return d
+}
+
+func (s *shelf) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed, s.recent = true, nil
+	s.announce()
+}
+
+func isHeartbeat(m wire.Message) bool {
+	const begin = wire.Prefix + string(wire.TypeHeartbeat) + "."
+	return len(m.Subject) > len(begin) && m.Subject[:len(begin)] == begin
+}
