@@ -370,4 +370,3 @@ func TestConfigFaults(t *testing.T) {
 		})
 	}
 }
-
