@@ -217,3 +217,25 @@ func TestSizesAndDurationsReadBack(t *testing.T) {
 		}
 	}
 }
+
+func TestAddressReadsItsPasswordFromAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "writer.password")
+	if err := os.WriteFile(file, []byte("p@ss/word\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var a config.Address
+	if err := a.UnmarshalText([]byte("clickhouse://writer@host:9000/rolltrace?compress=lz4&password_file=" + file)); err != nil {
+		t.Fatal(err)
+	}
+	if want := "clickhouse://writer:p%40ss%2Fword@host:9000/rolltrace?compress=lz4"; a.Reveal() != want {
+		t.Errorf("it is %q, want %q", a.Reveal(), want)
+	}
+	if strings.Contains(a.String(), "word") {
+		t.Errorf("it shows its password: %s", a)
+	}
+	for _, wrong := range []string{"clickhouse://writer@host?password_file=" + file + "x", "clickhouse://host?password_file=" + file} {
+		if err := a.UnmarshalText([]byte(wrong)); err == nil || !strings.Contains(err.Error(), "password_file") {
+			t.Errorf("%s: %v, want password_file named", wrong, err)
+		}
+	}
+}

@@ -143,7 +143,8 @@ func (s Secret) GoString() string { return s.String() }
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // An Address is a URL that may carry credentials, such as nats://user:password@host:4222 or
-// clickhouse://writer:password@host:9000/rolltrace. It shows itself without them.
+// clickhouse://writer:password@host:9000/rolltrace. It shows itself without them. With ?password_file=PATH
+// the password is what that file holds, without the last line break.
 type Address struct{ value string }
 
 // NewAddress makes an address of a URL, unchecked.
@@ -151,13 +152,38 @@ func NewAddress(value string) Address { return Address{value} }
 
 // UnmarshalText reads one URL, or several separated by commas, or nothing.
 func (a *Address) UnmarshalText(text []byte) error {
-	for _, part := range urls(string(text)) {
-		if _, err := parseURL(part); err != nil {
+	parts := urls(string(text))
+	for i, part := range parts {
+		u, err := parseURL(part)
+		if err != nil {
 			return err
 		}
+		if u.Query().Has(passwordFile) {
+			if parts[i], err = withPassword(u); err != nil {
+				return err
+			}
+		}
 	}
-	a.value = string(text)
+	a.value = strings.Join(parts, ",")
 	return nil
+}
+
+// passwordFile is the query parameter of an address that names a file.
+const passwordFile = "password_file"
+
+// withPassword puts the password that the file of passwordFile holds into the URL.
+func withPassword(u *url.URL) (string, error) {
+	query := u.Query()
+	var password Secret
+	if err := password.UnmarshalText([]byte("file:" + query.Get(passwordFile))); err != nil {
+		return "", fmt.Errorf("%s: %w", passwordFile, err)
+	}
+	if u.User == nil || u.User.Username() == "" {
+		return "", fmt.Errorf("%s: the URL names no user: want scheme://user@host:port", passwordFile)
+	}
+	query.Del(passwordFile)
+	u.User, u.RawQuery = url.UserPassword(u.User.Username(), password.Reveal()), query.Encode()
+	return u.String(), nil
 }
 
 // urls cuts a list of URLs at its commas, but not a URL with several hosts (clickhouse://a:1,b:2/x).
