@@ -29,6 +29,10 @@ const DefaultDuplicates = 2 * time.Minute
 // ErrNoLog: there is no stream ROLLTRACE at the server.
 var ErrNoLog = errors.New("no stream " + Name)
 
+// ErrRefused: a stream, or the server, is set up in a way that breaks the promise of this package. Only an
+// operator can change that; trying again does not.
+var ErrRefused = errors.New("refused")
+
 // Options are for streams that do not exist yet; what exists is not changed by them.
 type Options struct {
 	// Replicas of each stream, in a cluster: 1, 3 or 5. Defaults to 1.
@@ -107,7 +111,7 @@ func (opt *Options) check() error {
 
 func find(ctx context.Context, js jetstream.JetStream, missing func(jetstream.StreamConfig) (jetstream.Stream, error)) (Log, error) {
 	if have := js.Conn().MaxPayload(); have < wire.MaxMessage {
-		return Log{}, fmt.Errorf("server: max_payload is %d: want %d or more", have, wire.MaxMessage)
+		return Log{}, fmt.Errorf("server: %w: max_payload is %d: want %d or more", ErrRefused, have, wire.MaxMessage)
 	}
 	var log Log
 	for _, one := range []struct {
@@ -122,7 +126,7 @@ func find(ctx context.Context, js jetstream.JetStream, missing func(jetstream.St
 			return Log{}, fmt.Errorf("stream %s: %w", one.cfg.Name, explain(err))
 		}
 		if err := check(s.CachedInfo().Config, one.cfg); err != nil {
-			return Log{}, fmt.Errorf("stream %s: %w", one.cfg.Name, err)
+			return Log{}, fmt.Errorf("stream %s: %w: %w", one.cfg.Name, ErrRefused, err)
 		}
 		*one.into = s
 	}
