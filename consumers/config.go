@@ -1,0 +1,79 @@
+package consumers
+
+import (
+	"cmp"
+	"errors"
+	"runtime"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/rolltrace/rolltrace/schema/graph"
+	"github.com/rolltrace/rolltrace/schema/stream"
+)
+
+// Config is what a Consumer is made of.
+type Config struct {
+	// JetStream is the hub. Its connection should reconnect for ever. Required.
+	JetStream jetstream.JetStream
+	// Streams are the settings of streams that do not exist yet. They are only made while the graph has no
+	// position: a log that is gone is not silently replaced by an empty one.
+	Streams stream.Options
+	// Reader and Writer are the graph. Required.
+	Reader *graph.Reader
+	Writer *graph.Writer
+	// Numbering gives the numbers. Nobody else may use it. Required.
+	Numbering Numbering
+	// Rejects takes what is rejected. Required.
+	Rejects Rejects
+
+	// IntakeBytes bounds the messages that are read and not yet part of a batch, in bytes. Reading stops there
+	// and goes on as they are taken. Defaults to 24 MiB.
+	IntakeBytes int
+	// BatchBytes is how large a batch becomes, in bytes of memory, before it has to be written: two of them exist at
+	// most, one being written while the next one is filled. A full one waits, and the intake with it. Defaults to
+	// 24 MiB, which is a million new electors.
+	BatchBytes int
+	// Linger is how long a batch that is not full waits for more before it is written. Defaults to 20ms.
+	Linger time.Duration
+	// Decoders is how many goroutines check signatures and bodies. Defaults to the processors, at most 4.
+	Decoders int
+	// StopTimeout bounds the last write after Run's context has ended. Defaults to 30s.
+	StopTimeout time.Duration
+	// AcceptLost lets the consumer go on where messages up to this stream sequence are missing from the log. It is
+	// for an operator who has read the error that says so; the holes stay visible in the answers. Defaults to 0: none.
+	AcceptLost uint64
+
+	// Clock is what the position's written_at and the lag are read from; no row of data is. Defaults to time.Now.
+	Clock func() time.Time
+	// Metrics counts what happens. Defaults to metrics that nobody sees.
+	Metrics *Metrics
+	// Log gets starts and stops, faults that last (sampled), and, as debug, every write.
+	Log zerolog.Logger
+}
+
+func (c *Config) complete() error {
+	switch {
+	case c.JetStream == nil:
+		return errors.New("consumer: want a JetStream")
+	case c.Reader == nil || c.Writer == nil:
+		return errors.New("consumer: want a graph to read from and to write to")
+	case c.Numbering == nil:
+		return errors.New("consumer: want a numbering")
+	case c.Rejects == nil:
+		return errors.New("consumer: want somewhere for what is rejected")
+	}
+	c.IntakeBytes = cmp.Or(c.IntakeBytes, 24<<20)
+	c.BatchBytes = cmp.Or(c.BatchBytes, 24<<20)
+	c.Linger = cmp.Or(c.Linger, 20*time.Millisecond)
+	c.Decoders = cmp.Or(c.Decoders, min(runtime.GOMAXPROCS(0), 4))
+	c.StopTimeout = cmp.Or(c.StopTimeout, 30*time.Second)
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package deadletter
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rolltrace/rolltrace/consumers"
+	"github.com/rolltrace/rolltrace/schema/stream"
+	"github.com/rolltrace/rolltrace/schema/wire"
+)
+
+// How long one exchange with the hub may take, and how many messages are on their way at once.
+const (
+	requestTime = 30 * time.Second
+	window      = 64
+)
+
+// A Queue is the rejected stream of a hub. It is safe for concurrent use.
+type Queue struct{ js jetstream.JetStream }
+
+// New returns the Queue of a hub. stream.Ensure has made its stream.
+func New(js jetstream.JetStream) *Queue { return &Queue{js: js} }
+
+var _ consumers.Rejects = (*Queue)(nil)
+
+// Put keeps the rejections. The message id of each is made of the log and the sequence, so that within the stream's
+// duplicate window it is kept once; List and Replay take later copies as the same. A full stream refuses them:
+// that is an error, and nothing is dropped.
+func (q *Queue) Put(ctx context.Context, rejections []consumers.Rejection) error {
+	for len(rejections) > 0 {
+		n := min(window, len(rejections))
+		if err := q.put(ctx, rejections[:n]); err != nil {
+			return fmt.Errorf("put into %s: %w", stream.RejectedName, err)
+		}
+		rejections = rejections[n:]
+	}
+	return nil
+}
+
+func (q *Queue) put(ctx context.Context, rejections []consumers.Rejection) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	futures := make([]jetstream.PubAckFuture, 0, len(rejections))
+	for i := range rejections {
+		future, err := q.js.PublishMsgAsync(q.wrap(&rejections[i]))
+		if err != nil {
+			return err
+		}
+		futures = append(futures, future)
+	}
+	for _, future := range futures {
+		select {
+		case <-future.Ok():
+		case err := <-future.Err():
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// wrap is the message as it is kept.
+func (q *Queue) wrap(r *consumers.Rejection) *nats.Msg {
+	m := &nats.Msg{Subject: wire.RejectedSubject(r.Code), Header: header(r), Data: r.Message.Body}
+	if int64(m.Size()) > q.js.Conn().MaxPayload() {
+		m.Header[bodyHeader] = []string{bodyInLog}
+		m.Data = nil
+	}
+	if int64(m.Size()) > q.js.Conn().MaxPayload() {
+		m.Header = attributes(r)
+		m.Header[bodyHeader] = []string{messageInLog}
+	}
+	return m
+}

@@ -1,0 +1,78 @@
+package consumers
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rolltrace/rolltrace/schema/wire"
+)
+
+// Metrics are what a consumer counts. The counts begin at 0 in every process: what was read again after a
+// restart is counted again. Rows of truth are in ClickHouse.
+type Metrics struct {
+	messages   *prometheus.CounterVec
+	rejected   *prometheus.CounterVec
+	numbered   prometheus.Counter
+	known      prometheus.Gauge
+	position   prometheus.Gauge
+	last       prometheus.Gauge
+	lag        prometheus.Gauge
+	lagSeconds prometheus.Gauge
+	flushes    prometheus.Counter
+	flushTime  prometheus.Histogram
+	rows       *prometheus.CounterVec
+	retries    *prometheus.CounterVec
+	reconnects prometheus.Counter
+}
+
+// NewMetrics makes the metrics and registers them, unless the registerer is nil. Registering two consumers'
+// with one registerer panics.
+func NewMetrics(to prometheus.Registerer) *Metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "rolltrace", Subsystem: "consumer", Name: name, Help: help})
+	}
+	counters := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "rolltrace", Subsystem: "consumer", Name: name, Help: help}, []string{label})
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "rolltrace", Subsystem: "consumer", Name: name, Help: help})
+	}
+	m := &Metrics{
+		messages:   counters("messages_total", "Messages of the log that were understood, by type.", "type"),
+		rejected:   counters("rejected_total", "Messages of the log that were rejected, by code.", "code"),
+		numbered:   counter("electors_numbered_total", "Elector keys that got a number."),
+		known:      gauge("electors_known", "Elector keys that have a number."),
+		position:   gauge("position", "Sequence up to which the log is in the graph."),
+		last:       gauge("log_last_sequence", "Last sequence of the log."),
+		lag:        gauge("lag_messages", "Messages of the log that are not in the graph yet."),
+		lagSeconds: gauge("lag_seconds", "Age of the last message that is in the graph, while there are later ones; 0 when there are none."),
+		flushes:    counter("flushes_total", "Batches that were written."),
+		flushTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "rolltrace", Subsystem: "consumer", Name: "flush_seconds", Help: "Time to write a batch, tries included.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
+		}),
+		rows:       counters("rows_total", "Rows that were written, by kind.", "kind"),
+		retries:    counters("retries_total", "Tries that failed and were made again, by what they were for.", "of"),
+		reconnects: counter("reconnects_total", "Times that the connection to the hub was made anew."),
+	}
+	for _, t := range []wire.Type{wire.TypeMovement, wire.TypeElectors, wire.TypeHeartbeat, wire.TypeGap} {
+		m.messages.WithLabelValues(string(t))
+	}
+	for _, code := range Codes() {
+		m.rejected.WithLabelValues(string(code))
+	}
+	for _, of := range []string{ofHub, ofGraph, ofRejects} {
+		m.retries.WithLabelValues(of)
+	}
+	if to != nil {
+		to.MustRegister(m.messages, m.rejected, m.numbered, m.known, m.position, m.last, m.lag, m.lagSeconds,
+			m.flushes, m.flushTime, m.rows, m.retries, m.reconnects)
+	}
+	return m
+}
+
+// What is tried again.
+const (
+	ofHub     = "hub"
+	ofGraph   = "clickhouse"
+	ofRejects = "rejected"
+)

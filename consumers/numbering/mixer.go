@@ -1,0 +1,30 @@
+package numbering
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+)
+
+// A mixer maps keys to keys, one to one, so that nobody who chooses keys without knowing its secret can
+// choose them to meet in the table: a xor and two multiplications with secret odd numbers, each folded.
+// The secret is new in every process: it never shows in a number.
+type mixer struct{ xor, first, second uint64 }
+
+func newMixer() mixer {
+	var secret [24]byte
+	rand.Read(secret[:]) // never fails: crypto/rand ends the process instead
+	return mixer{
+		binary.LittleEndian.Uint64(secret[0:]),
+		binary.LittleEndian.Uint64(secret[8:]) | 1,
+		binary.LittleEndian.Uint64(secret[16:]) | 1,
+	}
+}
+
+func (m mixer) mix(key uint64) uint64 {
+	key ^= m.xor
+	key *= m.first
+	key ^= key >> 32
+	key *= m.second
+	key ^= key >> 29
+	return key
+}
