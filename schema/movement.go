@@ -165,8 +165,9 @@ func (m *Movement) EffectiveBasis() Basis {
 	return m.Basis
 }
 
-// Removes says whether the movement takes electors away from its input: a destroy on the word of the
-// owner of the place.
+// Removes says whether the movement takes electors away from its input: a destroy that was completed, on
+// the word of the owner of the place. One that is open, failed or retracted took nothing away for certain,
+// so what it would have destroyed is still held.
 func (m *Movement) Removes() bool {
-	return m.Kind == Destroy && m.EffectiveBasis() != Attested
+	return m.Kind == Destroy && m.Outcome == Completed && m.EffectiveBasis() != Attested
 }
