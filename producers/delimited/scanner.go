@@ -1,0 +1,244 @@
+package delimited
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Rows are what a Scanner found.
+type Rows struct {
+	// Limit is how many records a Scan adds up to; 0 is no limit.
+	Limit int
+	// Records is how many records there were, without the header.
+	Records int
+	// IDs are the identifiers of each id column, in order, as long as the Config's Columns. A record whose
+	// column is empty or not there has none: it is unkeyed. They point into the bytes that were scanned.
+	IDs [][][]byte
+
+	unescaped []byte // identifiers that had quotes in them; when it grows the old ones stay where they are
+}
+
+// Reset empties the rows and keeps their limit and their memory.
+func (r *Rows) Reset() {
+	r.Records = 0
+	for i := range r.IDs {
+		r.IDs[i] = r.IDs[i][:0]
+	}
+	r.unescaped = r.unescaped[:0]
+}
+
+// A SyntaxError is text that cannot be read without guessing.
+type SyntaxError struct {
+	Record uint64 // from 1, without the header; 0 is the header
+	Reason string
+}
+
+func (e *SyntaxError) Error() string {
+	if e.Record == 0 {
+		return "header: " + e.Reason
+	}
+	return fmt.Sprintf("record %d: %s", e.Record, e.Reason)
+}
+
+// A Scanner finds the identifiers in delimited text. It is not safe for concurrent use.
+type Scanner struct {
+	config    Config
+	delimiter byte
+	eol       byte
+	lenient   bool // quotes that are not well formed are characters
+	maxRecord int
+
+	begun   bool // byte order mark, line ends and header are behind
+	wanted  []wanted
+	records uint64
+	retry   int      // how long the data has to be before a record that was cut off is looked at again
+	found   [][]byte // of one record, by id column
+}
+
+// retryFrom is the length in bytes from which a record that was cut off is looked at again only when twice
+// as much of it has come, so that a huge one in many pieces is not read from its beginning for each.
+const retryFrom = 64 << 10
+
+// A wanted column: where it is, and which of Config.Columns it is.
+type wanted struct{ column, id int }
+
+// NewScanner returns a Scanner, or an error that says what is wrong with the configuration.
+func NewScanner(config Config) (*Scanner, error) {
+	config, err := config.check()
+	if err != nil {
+		return nil, err
+	}
+	return &Scanner{
+		config:    config,
+		delimiter: config.Delimiter,
+		lenient:   config.Format == TSV || len(config.Columns) == 0,
+		maxRecord: MaxRecord,
+		found:     make([][]byte, len(config.Columns)),
+	}, nil
+}
+
+// Scan finds the identifiers of the complete records in data, which begins where a record begins, adds
+// them to rows, and returns how many bytes the complete records have. Call it again with the rest and what
+// comes after it, and with empty rows when these have reached their limit. final says that nothing comes after
+// data: then all of it is scanned. An error is a *SyntaxError or a *ColumnError, and n and rows stand
+// before the record at fault.
+func (s *Scanner) Scan(data []byte, final bool, rows *Rows) (n int, err error) {
+	if len(data) < s.retry && !final {
+		return 0, nil
+	}
+	s.retry = 0
+	for len(rows.IDs) < len(s.config.Columns) {
+		rows.IDs = append(rows.IDs, nil)
+	}
+	if !s.begun {
+		if n, err = s.begin(data, final); err != nil {
+			return 0, err
+		}
+	}
+	if s.begun {
+		var more int
+		more, err = s.scan(data[n:], final, rows)
+		n += more
+	}
+	if n == 0 && err == nil && !final {
+		if len(data) > s.maxRecord {
+			return 0, s.fault(fmt.Sprintf("longer than %d bytes: a quote that is never closed?", s.maxRecord))
+		}
+		if len(data) >= retryFrom {
+			s.retry = min(2*len(data), s.maxRecord+1)
+		}
+	}
+	return n, err
+}
+
+func (s *Scanner) scan(data []byte, final bool, rows *Rows) (pos int, err error) {
+	quote := -1 // where the next quote is; for most texts the first look is the last one
+	for pos < len(data) && (rows.Limit == 0 || rows.Records < rows.Limit) {
+		if quote < pos {
+			if quote = bytes.IndexByte(data[pos:], '"'); quote < 0 {
+				quote = len(data)
+			} else {
+				quote += pos
+			}
+		}
+		length := bytes.IndexByte(data[pos:], s.eol)
+		end, next := pos+length, pos+length+1
+		if length < 0 {
+			if !final {
+				return pos, nil
+			}
+			end, next = len(data), len(data)
+		}
+		if quote < end {
+			n, err := s.wellQuoted(data[pos:], rows)
+			if n == 0 && err == nil {
+				n, err = s.quoted(data[pos:], final, rows)
+			}
+			if n == 0 || err != nil {
+				return pos, err
+			}
+			rows.Records++
+			s.records++
+			pos += n
+			continue
+		}
+		if end > pos && data[end-1] == '\r' {
+			end--
+		}
+		if end > pos {
+			if end-pos > s.maxRecord {
+				return pos, s.fault(fmt.Sprintf("longer than %d bytes", s.maxRecord))
+			}
+			if err := s.unquoted(data[pos:end], rows); err != nil {
+				return pos, err
+			}
+			rows.Records++
+			s.records++
+		}
+		pos = next
+	}
+	return pos, nil
+}
+
+// unquoted takes the identifiers of a record that has no quote and is not empty, looking no further than
+// the last id column.
+func (s *Scanner) unquoted(line []byte, rows *Rows) error {
+	column, start := 0, 0
+	for _, w := range s.wanted {
+		if w.column > column {
+			skipped := indexNth(line[start:], s.delimiter, w.column-column)
+			if skipped < 0 {
+				return nil // a record with fewer columns: unkeyed in this one and those after it
+			}
+			start += skipped + 1
+			column = w.column
+		}
+		length := bytes.IndexByte(line[start:], s.delimiter)
+		if length < 0 {
+			length = len(line) - start
+		}
+		if length == 0 {
+			continue
+		}
+		if length > MaxID {
+			return s.tooLong()
+		}
+		rows.IDs[w.id] = append(rows.IDs[w.id], line[start:start+length:start+length])
+	}
+	return nil
+}
+
+// quoted takes the identifiers of a record that has quotes, well formed or not. It returns how long the
+// record is with its line end, or 0 when it goes on behind the data.
+func (s *Scanner) quoted(data []byte, final bool, rows *Rows) (n int, err error) {
+	next := 0 // of s.wanted
+	clear(s.found)
+	r := record{scanner: s, data: data, final: final}
+	for r.next() {
+		if next < len(s.wanted) && r.column == s.wanted[next].column {
+			value := r.value()
+			if len(value) > MaxID {
+				return 0, s.tooLong()
+			}
+			if r.escaped {
+				at := len(rows.unescaped)
+				rows.unescaped = appendUnescaped(rows.unescaped, value)
+				value = rows.unescaped[at:len(rows.unescaped):len(rows.unescaped)]
+			}
+			s.found[s.wanted[next].id] = value
+			next++
+		}
+	}
+	if r.err != nil || !r.complete {
+		return 0, r.err
+	}
+	for id, value := range s.found {
+		if len(value) > 0 {
+			rows.IDs[id] = append(rows.IDs[id], value)
+		}
+	}
+	return r.at, nil
+}
+
+func (s *Scanner) fault(reason string) error {
+	if !s.begun {
+		return &SyntaxError{Reason: reason}
+	}
+	return &SyntaxError{Record: s.records + 1, Reason: reason}
+}
+
+func (s *Scanner) tooLong() error {
+	return s.fault(fmt.Sprintf("an identifier longer than %d bytes: a quote that is never closed?", MaxID))
+}
+
+// appendUnescaped appends the value of a quoted field: each quote within it is written twice.
+func appendUnescaped(dst, value []byte) []byte {
+	for {
+		i := bytes.IndexByte(value, '"')
+		if i < 0 {
+			return append(dst, value...)
+		}
+		dst = append(dst, value[:i+1]...)
+		value = value[i+2:]
+	}
+}
