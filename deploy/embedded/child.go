@@ -42,6 +42,10 @@ func Child() {
 
 // runEngine runs ClickHouse until SIGTERM or the end of the parent. The engine's last statement reads a
 // pipe of ours, so closing that pipe is a clean stop: the statement ends, and the engine shuts down.
+//
+// Standard input is a terminal, because without one the engine takes itself for a script and aborts on
+// every error of a connection: a wrong password, or a client that is killed, would end the server
+// (ClickHouse issue 115666, mended in 26.8). Where there is no terminal to be had it runs all the same.
 func runEngine(library string, args []string) error {
 	runtime.LockOSThread()
 	read, write, err := os.Pipe()
@@ -50,6 +54,10 @@ func runEngine(library string, args []string) error {
 	}
 	if err := dup(int(read.Fd()), keepaliveFD); err != nil {
 		return fmt.Errorf("open keep-alive pipe: %w", err)
+	}
+	terminal, err := openTerminal()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "no terminal for the engine, a connection's error will restart it:", err)
 	}
 	go func() {
 		terminate := make(chan os.Signal, 1)
@@ -65,6 +73,7 @@ func runEngine(library string, args []string) error {
 		case <-orphaned:
 		}
 		_ = write.Close()
+		_ = terminal.Close() // nil, where there is none, is closed already
 	}()
 	err = queryCommandLine(library, append([]string{"clickhouse"}, args...))
 	runtime.KeepAlive(read)

@@ -56,6 +56,7 @@ func chooseEngine(ctx context.Context, cfg ClickHouseConfig) (engine, error) {
 			"--path", filepath.Join(cfg.Dir, "data"),
 			"--config-file", filepath.Join(cfg.Dir, "config.xml"),
 			"--queries-file", filepath.Join(cfg.Dir, "start.sql"),
+			"--interactive", "--progress=off", "--history_file=/dev/null", // see runEngine
 			"--log-level=warning",
 		},
 		env:       []string{childEnv + "=" + library},

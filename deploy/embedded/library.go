@@ -26,6 +26,9 @@ const LibraryVersion = "26.7.3-stable.1"
 
 const libraryName = "libchdb.so"
 
+// workFolder begins the names of the folders that a fetch works in.
+const workFolder = ".fetch-"
+
 // threeWays ends every error that means "no ClickHouse here": the reader has three ways out.
 const threeWays = "three ways out: give the DSN of a ClickHouse you have (--clickhouse), put a `clickhouse` binary on the PATH, or install npm, through which its library is fetched once"
 
@@ -104,6 +107,7 @@ func (f *fetcher) fetch(ctx context.Context) (string, error) {
 	if there(path) {
 		return path, nil
 	}
+	f.sweep()
 	if err := f.bring(ctx, npm, path); err != nil {
 		return "", fmt.Errorf("get ClickHouse: %w", err)
 	}
@@ -115,11 +119,22 @@ func there(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// sweep removes what a fetch that was killed left behind; the lock says that no other is on its way.
+func (f *fetcher) sweep() {
+	left, err := filepath.Glob(filepath.Join(f.cache, workFolder+f.version+"-*"))
+	if err != nil {
+		return
+	}
+	for _, folder := range left {
+		_ = os.RemoveAll(folder)
+	}
+}
+
 // bring fetches, checks and unpacks, in a folder beside the final one so that the last step is a rename.
 func (f *fetcher) bring(ctx context.Context, npm, path string) error {
 	started := time.Now()
 	f.log.Info().Str("package", f.library.pkg+"@"+f.version).Str("to", path).Msg("fetching the ClickHouse library through npm, once (159 MB)")
-	work, err := os.MkdirTemp(f.cache, ".fetch-")
+	work, err := os.MkdirTemp(f.cache, workFolder+f.version+"-*")
 	if err != nil {
 		return err
 	}

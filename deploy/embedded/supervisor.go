@@ -131,7 +131,7 @@ func (s *supervisor) failed(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.up {
-		s.failure = fmt.Errorf("%w: %s (see %s)", err, s.lastWords(), filepath.Dir(s.output))
+		s.failure = fmt.Errorf("it ended (%w): %s (see %s)", err, s.lastWords(), filepath.Dir(s.output))
 	}
 	return !s.up
 }
