@@ -235,7 +235,6 @@ func (r *running) metric(t testing.TB, name string, labels ...string) float64 {
 	return 0
 }
 
-
 // contents is everything in the tables that answers depend on, one line a row, without what is allowed to differ:
 // how often a row was written, and when the position was.
 func contents(t testing.TB, dsn string) []string {

@@ -78,6 +78,9 @@ func (c *Consumer) begin(ctx context.Context) (*tail, error) {
 	t.id, t.next = log, position+1
 	toHub := c.retry(ofHub)
 	err = toHub.until(ctx, "open the log", func(ctx context.Context) error {
+		if !t.js.Conn().IsConnected() {
+			return nats.ErrDisconnected // and what the connection says of the hub is not known
+		}
 		if log == "" {
 			made, err := stream.Ensure(ctx, c.cfg.JetStream, c.cfg.Streams)
 			t.id = made.ID

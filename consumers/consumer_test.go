@@ -40,4 +40,3 @@ func TestTheLogBecomesTheGraph(t *testing.T) {
 	r.stop(t)
 	c.isModelled(t)
 }
-
