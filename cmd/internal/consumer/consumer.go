@@ -1,0 +1,85 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+
+	"github.com/rolltrace/rolltrace/consumers"
+	"github.com/rolltrace/rolltrace/consumers/deadletter"
+	"github.com/rolltrace/rolltrace/consumers/numbering"
+	"github.com/rolltrace/rolltrace/schema/graph"
+)
+
+// Options are what a consumer is put together from.
+type Options struct {
+	// Hub is the hub; its connection should come back by itself. It stays open. Required.
+	Hub jetstream.JetStream
+	// ClickHouse is the DSN of a user who may select from and insert into the graph's tables. Required.
+	ClickHouse string
+	// AcceptLost lets the consumer go on without messages up to this sequence of the log. Defaults to none.
+	AcceptLost uint64
+	// Log is the program's.
+	Log zerolog.Logger
+}
+
+// A Consumer is consumers.Consumer with everything that it needs.
+type Consumer struct {
+	*consumers.Consumer
+	graph     driver.Conn
+	numbering *numbering.Numbering
+	registry  *prometheus.Registry
+}
+
+// New puts a consumer together.
+func New(o Options) (*Consumer, error) {
+	conn, err := graph.Open(o.ClickHouse)
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reader := graph.NewReader(conn)
+	numbers := numbering.New(reader)
+	c, err := consumers.New(consumers.Config{
+		JetStream:  o.Hub,
+		Reader:     reader,
+		Writer:     graph.NewWriter(conn, graph.WriterConfig{}),
+		Numbering:  numbers,
+		Rejects:    deadletter.New(o.Hub),
+		AcceptLost: o.AcceptLost,
+		Metrics:    consumers.NewMetrics(registry),
+		Log:        o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Consumer{Consumer: c, graph: conn, numbering: numbers, registry: registry}, nil
+}
+
+// Run is that of consumers.Consumer; afterwards it gives back what New took.
+func (c *Consumer) Run(ctx context.Context) (err error) {
+	defer c.numbering.Close()
+	defer func() {
+		if closed := c.graph.Close(); err == nil && closed != nil {
+			err = fmt.Errorf("close the connection to ClickHouse: %w", closed)
+		}
+	}()
+	return c.Consumer.Run(ctx)
+}
+
+// Handler answers /metrics, /healthz and /readyz.
+func (c *Consumer) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(c.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", c.Healthz)
+	mux.HandleFunc("GET /readyz", c.Readyz)
+	return mux
+}

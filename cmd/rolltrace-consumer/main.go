@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rolltrace/rolltrace/cmd/internal/boot"
+	"github.com/rolltrace/rolltrace/cmd/internal/config"
+	"github.com/rolltrace/rolltrace/cmd/internal/consumer"
+	"github.com/rolltrace/rolltrace/cmd/internal/hub"
+	"github.com/rolltrace/rolltrace/cmd/internal/logging"
+)
+
+func main() { os.Exit(boot.Main("rolltrace-consumer", boot.Command(command))) }
+
+// settings is the configuration of the consumer.
+type settings struct {
+	Hub hub.Config `yaml:",inline"`
+	// ClickHouse is the DSN of a user who may select from and insert into the graph's tables. Required.
+	ClickHouse config.Address `yaml:"clickhouse" doc:"DSN of the graph: clickhouse://writer:password@host:9000/rolltrace; ?password_file=PATH reads the password"`
+	// HTTP is where metrics and health are. Defaults to 127.0.0.1:9464.
+	HTTP string `yaml:"http" doc:"where /metrics, /healthz and /readyz are, on loopback; port 0 for any free one"`
+	// AcceptLost lets the consumer go on without messages up to this sequence. Defaults to 0: none.
+	AcceptLost uint64 `yaml:"accept_lost" doc:"go on although messages up to this sequence are missing from the log; the answers show the holes"`
+	// Log is what is logged, and how.
+	Log logging.Config `yaml:"log"`
+}
+
+func (s *settings) Validate() error {
+	switch {
+	case s.Hub.NATS.IsZero():
+		return errors.New("nats: want the URL of the hub")
+	case s.ClickHouse.IsZero():
+		return errors.New("clickhouse: want the DSN of the graph")
+	case s.HTTP == "":
+		return errors.New("http: want host:port on loopback")
+	}
+	return s.Hub.Validate()
+}
+
+func command() *cobra.Command {
+	cfg := &settings{HTTP: "127.0.0.1:9464", Log: logging.Default()}
+	cmd := &cobra.Command{
+		Use:   "rolltrace-consumer",
+		Short: "Bring the log of movements into the graph",
+		Long: `Reads the log of movements at the hub (stream ROLLTRACE) in order and writes it into the graph in ClickHouse, until
+it is told to stop (Ctrl-C, SIGTERM). "rolltrace migrate" has made the tables.
+
+It keeps nothing on disk: its position is in ClickHouse. It may be killed at any moment, and started twice. While
+the hub or ClickHouse is away it waits and tries again. What it cannot understand it puts into the stream
+ROLLTRACE_REJECTED with the reason ("rolltrace rejected list").
+
+Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
+		Args: cobra.NoArgs, Version: boot.Build(),
+	}
+	loader := config.Bind(cmd.Flags(), cfg)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if done, err := loader.Load(cmd.OutOrStdout()); done || err != nil {
+			return err
+		}
+		return run(cmd.Context(), cfg, cmd.ErrOrStderr())
+	}
+	return cmd
+}
+
+// run is the whole program.
+func run(ctx context.Context, cfg *settings, stderr io.Writer) error {
+	log := logging.New(stderr, "rolltrace-consumer", cfg.Log)
+	listener, err := consumer.Listen(cfg.HTTP)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }() // Serve has, unless something fails before
+	options := hub.Options{Name: "rolltrace-consumer", Log: log}
+	conn, err := hub.Connect(cfg.Hub, options)
+	if errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) {
+		log.Warn().Err(err).Msg("the hub is away, trying again")
+		options.Patient = true
+		conn, err = hub.Connect(cfg.Hub, options)
+	}
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return fmt.Errorf("connect to the hub: %w", err)
+	}
+	c, err := consumer.New(consumer.Options{Hub: js, ClickHouse: cfg.ClickHouse.Reveal(), AcceptLost: cfg.AcceptLost, Log: log})
+	if err != nil {
+		return err
+	}
+	log.Info().Stringer("http", listener.Addr()).Str("version", boot.Build()).Msg("started")
+	group, ctx := errgroup.WithContext(ctx)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return consumer.Serve(serving, listener, c.Handler()) })
+	group.Go(func() error {
+		defer stop() // health is answered until the last write is done
+		return c.Run(ctx)
+	})
+	return group.Wait()
+}
