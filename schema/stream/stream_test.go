@@ -182,7 +182,7 @@ func TestEnsureRefuses(t *testing.T) {
 			t.Fatalf("%s: make the stream: %v", tc.setting, err)
 		}
 		_, err := stream.Ensure(t.Context(), js, stream.Options{})
-		if err == nil || !strings.Contains(err.Error(), stream.Name) || !strings.Contains(err.Error(), tc.setting) || strings.Contains(err.Error(), "\n") {
+		if !errors.Is(err, stream.ErrRefused) || !strings.Contains(err.Error(), stream.Name) || !strings.Contains(err.Error(), tc.setting) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error is %v", tc.setting, err)
 		}
 		info, err := js.Stream(t.Context(), stream.Name)
@@ -227,12 +227,12 @@ func TestOptionsAreChecked(t *testing.T) {
 
 func TestServersThatCannotKeepTheLog(t *testing.T) {
 	small := connect(t, start(t, func(o *server.Options) { o.MaxPayload = 64 << 10 }))
-	if _, err := stream.Ensure(t.Context(), small, stream.Options{}); err == nil || !strings.Contains(err.Error(), "max_payload") {
+	if _, err := stream.Ensure(t.Context(), small, stream.Options{}); !errors.Is(err, stream.ErrRefused) || !strings.Contains(err.Error(), "max_payload") {
 		t.Errorf("small max_payload: %v", err)
 	}
 	plain := connect(t, start(t, func(o *server.Options) { o.JetStream = false }))
 	_, err := stream.Ensure(t.Context(), plain, stream.Options{})
-	if err == nil || !strings.Contains(err.Error(), "jetstream {") {
+	if err == nil || errors.Is(err, stream.ErrRefused) || !strings.Contains(err.Error(), "jetstream {") {
 		t.Errorf("no JetStream: %v", err)
 	}
 }

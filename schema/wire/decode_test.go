@@ -137,7 +137,7 @@ func TestRejects(t *testing.T) {
 		{"signature too short", unsigned(m, "rolltrace-signature", "AAAA"), wire.BadSignature},
 		{"signature of another message", unsigned(m, "rolltrace-signature", hb.Header["rolltrace-signature"][0]), wire.BadSignature},
 		{"signature padded", unsigned(m, "rolltrace-signature", m.Header["rolltrace-signature"][0]+"=="), wire.BadSignature},
-		{"body changed", wire.Message{Subject: m.Subject, Header: m.Header, Body: bytes.Replace(m.Body, []byte("81234"), []byte("81235"), 1)}, wire.BadSignature},
+		{"body changed", wire.Message{Subject: m.Subject, Header: m.Header, Body: bytes.Replace(m.Body, []byte("9312331"), []byte("9312332"), 1)}, wire.BadSignature},
 		{"header added", unsigned(m, "ce-comment", "x"), wire.BadSignature},
 		{"keys changed", wire.Message{Subject: ch.Subject, Header: ch.Header, Body: bytes.Repeat([]byte{1}, len(ch.Body))}, wire.BadSignature},
 		{"set changed", unsigned(ch, "rolltrace-set", "1"), wire.BadSignature},
@@ -326,5 +326,29 @@ func TestDecodeInto(t *testing.T) {
 	r, err = wire.DecodeInto(keys[:0:2], m.Subject, m.Header, m.Body)
 	if err != nil || len(r.Chunk.Keys) != 5 {
 		t.Errorf("keys are %v, %v", r.Chunk.Keys, err)
+	}
+}
+
+func TestParseUnsealedRefuses(t *testing.T) {
+	unsealed := func(d wire.Draft) wire.Message {
+		m, err := d.Unsealed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	ch, mv := unsealed(wire.Draft{Chunk: chunk()}), unsealed(wire.Draft{Movement: movement(schema.Whole)})
+	for name, m := range map[string]wire.Message{
+		"nothing":          {},
+		"another type":     {Header: map[string][]string{"draft": {"links"}}, Body: mv.Body},
+		"too large":        {Header: mv.Header, Body: make([]byte, wire.MaxBody+1)},
+		"no JSON":          {Header: mv.Header, Body: []byte("7KAB4931")},
+		"fault":            {Header: mv.Header, Body: bytes.Replace(mv.Body, []byte(`"kind":"share"`), []byte(`"kind":"7KAB4931"`), 1)},
+		"half a key":       {Header: ch.Header, Body: ch.Body[:9]},
+		"chunk of nothing": {Header: map[string][]string{"draft": {"electors"}}, Body: ch.Body},
+	} {
+		if _, err := wire.ParseUnsealed(m.Header, m.Body); err == nil || strings.Contains(err.Error(), "7KAB4931") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -59,6 +59,7 @@ func movement(mode schema.Mode) *schema.Movement {
 	if mode == schema.Listed {
 		var d wire.SetDigest
 		d.Add(chunk().BodyHash())
+		m.Electors.Records = 9
 		m.Electors.Sets = []schema.Set{{IDSpace: schema.ElectorID, KeyID: "k-5f2a9c01", Keys: 5, Unkeyed: 4, Chunks: 1, Digest: d.String()}}
 	}
 	return m
