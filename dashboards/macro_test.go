@@ -95,10 +95,11 @@ func splitArguments(sql string, open int) (args []string, end int) {
 	return nil, len(sql)
 }
 
-var variablePattern = regexp.MustCompile(`\$\{(\w+)(?::(\w+))?\}|\$(\w+)`)
+var variablePattern = regexp.MustCompile(`\$\{(\w+)(?::([\w:]+))?\}|\$(\w+)`)
 
 // replaceVariables replaces $name, ${name} and ${name:format} by the chosen values, and Grafana's own
-// $__interval, $__interval_ms, $__from and $__to. Other names that begin with __ are left to the macros.
+// $__interval, $__interval_ms, $__from and $__to (as dates too: ${__to:date:iso}). Other names that begin with __
+// are left to the macros.
 func (q query) replaceVariables(sql string) (string, error) {
 	var fault error
 	out := variablePattern.ReplaceAllStringFunc(sql, func(found string) string {
@@ -110,9 +111,9 @@ func (q query) replaceVariables(sql string) (string, error) {
 		case "__interval_ms":
 			return fmt.Sprint(q.interval.Milliseconds())
 		case "__from":
-			return fmt.Sprint(q.from.UnixMilli())
+			return instant(q.from, format)
 		case "__to":
-			return fmt.Sprint(q.to.UnixMilli())
+			return instant(q.to, format)
 		}
 		if strings.HasPrefix(name, "__") {
 			return found
@@ -136,6 +137,14 @@ func (q query) replaceVariables(sql string) (string, error) {
 		return found
 	})
 	return out, fault
+}
+
+// instant is a bound of the period as Grafana writes it: milliseconds, or the date in ISO 8601.
+func instant(t time.Time, format string) string {
+	if format == "date" || format == "date:iso" {
+		return t.UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	return fmt.Sprint(t.UnixMilli())
 }
 
 // withoutComments blanks -- and /* */ comments outside of quotes: a macro in a comment is none.
@@ -271,6 +280,7 @@ func TestExpand(t *testing.T) {
 		"$__fromTime_ms $__toTime_ms()":                                          "fromUnixTimestamp64Milli(1775001600000) fromUnixTimestamp64Milli(1775088000500)",
 		"INTERVAL $__interval_s() second":                                        "INTERVAL 90 second",
 		"$__interval_s $__interval_ms $__interval":                               "90 90000 90s",
+		"'${__from:date:iso}' ${__to} $__to":                                     "'2026-04-01T00:00:00.000Z' 1775088000500 1775088000500",
 		"$__dateFilter(d)":                                                       "d >= toDate('2026-04-01') AND d <= toDate('2026-04-02')",
 		"$__dateTimeFilter(d, t)":                                                "(d >= toDate('2026-04-01') AND d <= toDate('2026-04-02')) AND (t >= toDateTime(1775001600) AND t <= toDateTime(1775088000))",
 		"x IN (${org:singlequote})":                                              `x IN ('party-a','o\'x')`,

@@ -295,9 +295,40 @@ func TestNobodyAtTheCentreCanShortenTheLog(t *testing.T) {
 			wantDenied(t, nc, denied, seed+": "+subject)
 		}
 	}
+	operatorReplays(t, srv, dir)
 	consumer, denied := client(t, srv, dir, "consumer.seed", "")
 	if err := consumer.Publish("rolltrace.v1.movement.party-a.field-db-1", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	wantDenied(t, consumer, denied, "the consumer invents a movement")
+}
+
+// The operator puts a rejected message back into the log, of a later version too, and takes it out of the
+// rejected stream.
+func operatorReplays(t *testing.T, srv *server.Server, dir string) {
+	t.Helper()
+	consumer, _ := client(t, srv, dir, "consumer.seed", "")
+	operator, _ := client(t, srv, dir, "operator.seed", "")
+	rejects, err := jetstream.New(consumer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ack, err := rejects.Publish(t.Context(), wire.RejectedSubject("x"), []byte("{}"))
+	if err != nil {
+		t.Fatalf("the consumer rejects: %v", err)
+	}
+	js, err := jetstream.New(operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), "rolltrace.v2.movement.party-a.field-db-1", []byte("{}")); err != nil {
+		t.Errorf("the operator replays: %v", err)
+	}
+	rejected, err := js.Stream(t.Context(), stream.RejectedName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rejected.DeleteMsg(t.Context(), ack.Sequence); err != nil {
+		t.Errorf("the operator takes out what was replayed: %v", err)
+	}
 }

@@ -16,10 +16,11 @@ import (
 )
 
 // What nobody of the centre may ask of JetStream: to take something out of the log, or the log away. Whoever
-// has to do that does it on the hub's machine.
-var neverAsked = []string{
-	"$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.>", "$JS.API.STREAM.RESTORE.>",
-}
+// has to do that does it on the hub's machine. The operator may take out of the rejected stream what was replayed.
+var (
+	neverAsked   = []string{"$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.RESTORE.>"}
+	neverDeleted = []string{"$JS.API.STREAM.MSG.DELETE." + stream.Name, "$JS.API.STREAM.MSG.DELETE." + stream.AlertName}
+)
 
 // writeHubUsers makes the nkeys that are missing, and derives users.conf from the public keys.
 func (s Secrets) writeHubUsers() error {
@@ -44,10 +45,10 @@ func (s Secrets) writeHubUsers() error {
 	b.WriteString("# Written by deploy/bootstrap from the public keys in sidecars/: change those, not this file.\nusers: [\n")
 	writeUser(&b, "the consumer: reads the log, publishes what it rejects", consumer,
 		[]string{"$JS.API.>", "$JS.FC.>", "$JS.ACK.>", wire.Prefix + string(wire.TypeRejected) + ".>", wire.Prefix + string(wire.TypeAlert) + ".>"},
-		neverAsked, []string{"_INBOX.>"})
+		append([]string{"$JS.API.STREAM.MSG.DELETE.>"}, neverAsked...), []string{"_INBOX.>"})
 	writeUser(&b, "the operator: the command line, which lists and replays what was rejected", operator,
-		[]string{"$JS.API.>", "$JS.FC.>", "$JS.ACK.>", wire.Prefix + ">"},
-		neverAsked, []string{"_INBOX.>"})
+		[]string{"$JS.API.>", "$JS.FC.>", "$JS.ACK.>", "rolltrace.>"}, // of any version: a parked message goes back as it came
+		append(neverDeleted, neverAsked...), []string{"_INBOX.>"})
 	for _, sc := range admitted {
 		p, err := stream.SidecarPermissions(sc.Org, sc.Name)
 		if err != nil {
