@@ -157,8 +157,8 @@ func (c *ClickHouse) listen(ctx context.Context, native, web netip.AddrPort) err
 	if err := c.writeFiles(); err != nil {
 		return err
 	}
-	c.process = newSupervisor(c.engine, c.folder("log"), c.lock, c.cfg)
-	if err := c.process.start(ctx, c.answers); err != nil {
+	c.process = newSupervisor(c.engine, c.answers, c.folder("log"), c.lock, c.cfg)
+	if err := c.process.start(ctx); err != nil {
 		if probe(c.native) != nil || probe(c.http) != nil {
 			return fmt.Errorf("%w (%s or %s): %w", errPortTaken, c.native, c.http, err)
 		}
@@ -286,7 +286,7 @@ func (c *ClickHouse) DSNOf(user, database string) string {
 }
 
 // Ready returns nil as soon as the server answers, or ctx's error: after Kill, it waits for the restart.
-func (c *ClickHouse) Ready(ctx context.Context) error { return c.process.ready(ctx, c.answers) }
+func (c *ClickHouse) Ready(ctx context.Context) error { return c.process.ready(ctx) }
 
 // Restarts is how many times the process was started again.
 func (c *ClickHouse) Restarts() int64 { return c.process.restarts.Load() }

@@ -172,6 +172,9 @@ func (f *fetcher) pack(ctx context.Context, npm, work string) (string, error) {
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	cmd.WaitDelay = 5 * time.Second
+	runtime.LockOSThread() // tieToParent wants it
+	defer runtime.UnlockOSThread()
+	tieToParent(cmd)
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("npm pack %s: %w: %s; %s", spec, err, lastLine(complaint.Bytes()), threeWays)
 	}

@@ -112,6 +112,32 @@ func holdClickHouse(args []string) error {
 	return c.Stop()
 }
 
+// holdNATS runs a NATS on the folder args[0].
+func holdNATS(args []string) error {
+	n, err := StartNATS(context.Background(), NATSConfig{Dir: args[0]})
+	if err != nil {
+		return err
+	}
+	if err := say(n.URL()); err != nil {
+		return err
+	}
+	untilStdinEnds()
+	n.Stop()
+	return nil
+}
+
+// fetchOnce fetches the library of the integrity args[1] into the cache args[0], through the npm on the PATH.
+func fetchOnce(args []string) error {
+	if err := say("fetching"); err != nil {
+		return err
+	}
+	path, err := testFetcher(args[0], args[1]).fetch(context.Background())
+	if err != nil {
+		return err
+	}
+	return say(path)
+}
+
 const (
 	startTimeout = 10 * time.Minute
 	testMemory   = 1 << 30

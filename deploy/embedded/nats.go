@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 	"github.com/rs/zerolog"
 )
 
@@ -84,6 +85,9 @@ func (cfg *NATSConfig) options() (*server.Options, error) {
 		opts.Users = append(opts.Users, &server.User{Username: u.Name, Password: u.Password})
 	}
 	for _, key := range cfg.NKeys {
+		if !nkeys.IsValidPublicUserKey(key) {
+			return nil, fmt.Errorf("nkey %q: want the public key of a user (it begins with U)", key)
+		}
 		opts.Nkeys = append(opts.Nkeys, &server.NkeyUser{Nkey: key})
 	}
 	if cfg.NoListen {
@@ -123,6 +127,7 @@ type NATS struct {
 	opts   *server.Options
 	cfg    NATSConfig
 	lock   *os.File
+	url    string
 	once   sync.Once
 }
 
@@ -177,16 +182,21 @@ func (n *NATS) start(ctx context.Context) error {
 	if err != nil {
 		srv.Shutdown()
 		srv.WaitForShutdown()
+		return err
 	}
-	return err
+	n.settle()
+	return nil
 }
 
 // URL is what clients connect to, "nats://127.0.0.1:port" ("tls://…" with TLS), without credentials. It
 // is empty when there is no listener.
-func (n *NATS) URL() string {
+func (n *NATS) URL() string { return n.url }
+
+// settle keeps where the server listens: it forgets that when it stops.
+func (n *NATS) settle() {
 	addr, ok := n.server.Addr().(*net.TCPAddr)
-	if !ok || n.opts.DontListen {
-		return ""
+	if !ok {
+		return
 	}
 	scheme := "nats"
 	if n.opts.TLSConfig != nil {
@@ -196,7 +206,7 @@ func (n *NATS) URL() string {
 	if host.Addr().IsUnspecified() {
 		host = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), host.Port())
 	}
-	return fmt.Sprintf("%s://%s", scheme, host)
+	n.url = fmt.Sprintf("%s://%s", scheme, host)
 }
 
 // InProcess is the option that connects without a port: nats.Connect("", n.InProcess(), …). Credentials

@@ -50,9 +50,9 @@ func StartSettings(ctx context.Context, dir string, answers func(context.Context
 	if err != nil {
 		return nil, fmt.Errorf("start clickhouse: %w", err)
 	}
-	process := newSupervisor(chosen, dir, lock, cfg)
+	process := newSupervisor(chosen, answers, dir, lock, cfg)
 	stop = func() error { return errors.Join(process.stop(), lock.Close()) }
-	if err := process.start(ctx, answers); err != nil {
+	if err := process.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start clickhouse: %w", err), lock.Close())
 	}
 	return stop, nil

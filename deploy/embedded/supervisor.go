@@ -16,17 +16,17 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// How soon a process that ended is started again, and how long it must have run to count as healthy.
+// How soon a process that ended is started again: the first time, and at most when it does not come up.
 const (
 	firstBackoff = 100 * time.Millisecond
 	lastBackoff  = 5 * time.Second
-	healthyAfter = 10 * time.Second
 	pollEvery    = 10 * time.Millisecond
 )
 
 // A supervisor keeps one process running until it is told to stop.
 type supervisor struct {
 	engine      engine
+	answers     func(context.Context) error
 	output      string // file that gets what the process prints
 	lock        *os.File
 	stopTimeout time.Duration
@@ -43,9 +43,10 @@ type supervisor struct {
 	failure error       // why it ended before it was up
 }
 
-func newSupervisor(engine engine, logDir string, lock *os.File, cfg ClickHouseConfig) *supervisor {
+func newSupervisor(engine engine, answers func(context.Context) error, logDir string, lock *os.File, cfg ClickHouseConfig) *supervisor {
 	return &supervisor{
 		engine:      engine,
+		answers:     answers,
 		output:      filepath.Join(logDir, "engine.out"),
 		lock:        lock,
 		stopTimeout: cfg.StopTimeout,
@@ -57,10 +58,10 @@ func newSupervisor(engine engine, logDir string, lock *os.File, cfg ClickHouseCo
 
 // start runs the process and returns when it answers; if it ends before, or ctx does, nothing is left
 // running and the error has the last line that the process printed.
-func (s *supervisor) start(ctx context.Context, answers func(context.Context) error) error {
+func (s *supervisor) start(ctx context.Context) error {
 	_ = os.Remove(s.output)
 	go s.supervise()
-	if err := s.ready(ctx, answers); err != nil {
+	if err := s.ready(ctx); err != nil {
 		_ = s.stop() // what went wrong is told below
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -78,11 +79,12 @@ func (s *supervisor) start(ctx context.Context, answers func(context.Context) er
 // errEnded is what ready returns once the supervisor has ended.
 var errEnded = errors.New("clickhouse is stopped")
 
-func (s *supervisor) ready(ctx context.Context, answers func(context.Context) error) error {
+// ready waits until the process answers, or ctx or the supervisor ends.
+func (s *supervisor) ready(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		if answers(ctx) == nil {
+		if s.answers(ctx) == nil {
 			return nil
 		}
 		select {
@@ -102,8 +104,7 @@ func (s *supervisor) supervise() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for backoff := firstBackoff; ; {
-		started := time.Now()
-		err := s.run()
+		answered, err := s.watch()
 		select {
 		case <-s.stopping:
 			return
@@ -112,7 +113,7 @@ func (s *supervisor) supervise() {
 		if s.failed(err) {
 			return
 		}
-		if time.Since(started) > healthyAfter {
+		if answered {
 			backoff = firstBackoff
 		}
 		s.log.Warn().Err(err).Dur("wait_ms", backoff).Msg("clickhouse ended, starting it again")
@@ -124,6 +125,23 @@ func (s *supervisor) supervise() {
 		backoff = min(2*backoff, lastBackoff)
 		s.restarts.Add(1)
 	}
+}
+
+// watch is run, and says whether the process had come so far as to answer.
+func (s *supervisor) watch() (answered bool, err error) {
+	ctx, ended := context.WithCancel(context.Background())
+	up := make(chan bool, 1)
+	began := time.Now()
+	go func() {
+		ok := s.ready(ctx) == nil
+		if ok {
+			s.log.Debug().Dur("took_ms", time.Since(began)).Msg("clickhouse answers")
+		}
+		up <- ok
+	}()
+	err = s.run()
+	ended()
+	return <-up, err
 }
 
 // failed says whether the end of the process was a failed start, and keeps it as such.
