@@ -22,7 +22,13 @@ type reader struct {
 	recorded map[hole]bool // gaps that were recorded since opening
 
 	mu     sync.Mutex
-	handed []forwarded // batches returned and not removed
+	handed []handed // batches returned and not removed
+}
+
+// handed is a batch that was returned. When it is removed, what follows it and was read before goes too.
+type handed struct {
+	position uint64
+	at       forwarded
 }
 
 // A hole is a run of lost sequences.
@@ -78,13 +84,14 @@ func (o *Outbox) Read(ctx context.Context, after uint64) (producers.Batch, error
 			}
 		}
 		if f.instance == r.instance && f.last < r.next { // written twice after a fault
+			o.skip(position, f)
 			after = position
 			continue
 		}
 		at := forwarded{Position: position, Instance: f.instance, Sequence: f.last, Total: f.total, Clock: f.clock}
 		r.continueAt(at)
 		r.mu.Lock()
-		r.handed = append(r.handed, at)
+		r.handed = append(r.handed, handed{position, at})
 		r.mu.Unlock()
 		b := producers.Batch{Position: position, Messages: f.messages}
 		for _, m := range f.messages {
@@ -92,6 +99,19 @@ func (o *Outbox) Read(ctx context.Context, after uint64) (producers.Batch, error
 		}
 		return b, nil
 	}
+}
+
+// skip has a frame that was read before go with the one before it.
+func (o *Outbox) skip(position uint64, f *frame) {
+	r := &o.reader
+	at := forwarded{Position: position, Instance: r.instance, Sequence: r.next - 1, Total: f.total, Clock: r.clock}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.handed); n > 0 {
+		r.handed[n-1].at = at
+		return
+	}
+	o.shelf.forwarded(at)
 }
 
 // rewind prepares for reading behind the position, which may have been read before, and returns it; it is
@@ -102,15 +122,15 @@ func (o *Outbox) rewind(after uint64) uint64 {
 	after = max(after, hub.Position)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.handed) == 0 || after >= r.handed[len(r.handed)-1].Position {
+	if len(r.handed) == 0 || after >= r.handed[len(r.handed)-1].position {
 		return after
 	}
 	for i, h := range r.handed {
-		if h.Position > after {
+		if h.position > after {
 			r.handed = r.handed[:i]
 			break
 		}
-		hub = h
+		hub = h.at
 	}
 	r.continueAt(hub)
 	return after
@@ -279,12 +299,12 @@ func (o *Outbox) Remove(_ context.Context, position uint64) error {
 	r := &o.reader
 	r.mu.Lock()
 	n := 0
-	for n < len(r.handed) && r.handed[n].Position <= position {
+	for n < len(r.handed) && r.handed[n].position <= position {
 		n++
 	}
 	var last forwarded
 	if n > 0 {
-		last = r.handed[n-1]
+		last = r.handed[n-1].at
 		r.handed = r.handed[n:]
 	}
 	r.mu.Unlock()

@@ -53,6 +53,9 @@ func (o *Outbox) recover(ctx context.Context) (err error) {
 	if h.Hub.Position > c.expected {
 		o.shelf.head.Hub.Position = c.expected // positions begin anew behind what is left
 	}
+	if last != nil {
+		o.shelf.head.Total = last.total
+	}
 	o.reader.begin(o.shelf.head.Hub, known)
 	if err := o.continueChain(h, known, last); err != nil {
 		return err

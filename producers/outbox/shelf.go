@@ -103,14 +103,25 @@ func (s *shelf) heartbeatWaits() bool {
 	return s.beat > s.head.Hub.Position
 }
 
+// isEmpty says whether the hub has acknowledged everything.
+func (s *shelf) isEmpty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.position <= s.head.Hub.Position
+}
+
+// depth is exact while the outbox has one instance. What an earlier instance left is counted as one message
+// more, at least until it is forwarded: nothing but an empty outbox has depth 0.
 func (s *shelf) depth() producers.Depth {
+	if s.isEmpty() {
+		return producers.Depth{}
+	}
 	h := s.snapshot()
-	d := producers.Depth{Messages: h.Sequence}
+	d := producers.Depth{Messages: h.Sequence, Bytes: h.Total - min(h.Total, h.Hub.Total)}
 	if h.Hub.Instance == h.Instance {
 		d.Messages -= min(h.Hub.Sequence, h.Sequence)
-	}
-	if h.Total > h.Hub.Total {
-		d.Bytes = h.Total - h.Hub.Total
+	} else if h.Hub.Instance != "" || d.Messages == 0 {
+		d.Messages++
 	}
 	return d
 }
