@@ -16,14 +16,12 @@ import (
 const childEnv = "ROLLTRACE_EMBEDDED_CLICKHOUSE"
 
 // File descriptors of the engine's process. The parent gives lifeline (it reads end-of-file when the
-// parent is gone) and the data folder's lock; keepalive is what the engine's last statement reads from.
+// parent is gone) and the data folder's lock; keepalive is what
+// the engine's last statement reads from: clickhouse/start.sql names it.
 const (
 	lifelineFD  = 3
 	keepaliveFD = 60
 )
-
-// keepalivePath is keepaliveFD as the engine's start.sql names it.
-const keepalivePath = "/dev/fd/60"
 
 // Child turns this process into the ClickHouse engine, and ends it, when it was started as such by
 // StartClickHouse; otherwise it returns at once. It must be the first call of main, and of TestMain.

@@ -185,15 +185,14 @@ func settle(addr netip.AddrPort) (netip.AddrPort, error) {
 func (c *ClickHouse) folder(name string) string { return filepath.Join(c.cfg.Dir, name) }
 
 //go:embed clickhouse
-var templates embed.FS
+var files embed.FS
 
-// writeFiles writes the engine's configuration, users and first statements into the data folder.
+// writeFiles writes the engine's configuration and users into the data folder.
 func (c *ClickHouse) writeFiles() error {
 	values := struct {
 		Data, Log, UsersFile    string
 		TCPPort, HTTPPort       uint16
 		MaxMemory, ReaderMemory int64
-		Keepalive               string
 		Users                   []user
 	}{
 		Data: c.folder("data"), Log: c.folder("log"), UsersFile: c.folder("users.xml"),
@@ -201,26 +200,20 @@ func (c *ClickHouse) writeFiles() error {
 		MaxMemory: c.cfg.MaxMemory, ReaderMemory: c.cfg.MaxMemory / 2,
 		Users: users(c.cfg, c.passwords),
 	}
-	if c.engine.keepalive {
-		values.Keepalive = keepalivePath
-	}
-	all, err := template.New("").Funcs(template.FuncMap{"x": escape}).ParseFS(templates, "clickhouse/*")
-	if err != nil {
-		return err
-	}
-	for _, file := range all.Templates() {
-		if file.Name() == "" {
-			continue
+	for _, name := range []string{"config.xml", "users.xml"} {
+		file, err := template.New(name).Funcs(template.FuncMap{"x": escape}).ParseFS(files, "clickhouse/"+name)
+		if err != nil {
+			return err
 		}
 		var text bytes.Buffer
 		if err := file.Execute(&text, values); err != nil {
 			return err
 		}
-		if err := writeWhole(c.folder(file.Name()), text.Bytes()); err != nil {
-			return fmt.Errorf("write %s: %w", file.Name(), err)
+		if err := writeWhole(c.folder(name), text.Bytes()); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
-	return nil
+	return c.engine.writeFiles(c.cfg.Dir)
 }
 
 func escape(text string) (string, error) {

@@ -2,7 +2,9 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +21,7 @@ type engine struct {
 	binary    string
 	arguments []string
 	env       []string
-	keepalive bool   // the npm library: start.sql opens the ports, and a user without a password runs it
+	library   bool   // it is the npm library, which wants files of its own
 	statement string // which one was taken, for people
 }
 
@@ -60,9 +62,38 @@ func chooseEngine(ctx context.Context, cfg ClickHouseConfig) (engine, error) {
 			"--log-level=warning",
 		},
 		env:       []string{childEnv + "=" + library},
-		keepalive: true,
+		library:   true,
 		statement: fmt.Sprintf("ClickHouse from the npm package %s@%s (%s)%s", fetcher.library.pkg, fetcher.version, library, passed),
 	}, nil
+}
+
+// libraryFiles are what the npm library wants beside a server's settings: statements that open its ports,
+// and the user that runs them.
+var libraryFiles = map[string]string{"start.sql": "start.sql", "users.d/library.xml": "library.xml"}
+
+// writeFiles writes the library's files beside the settings in dir, or removes them when the engine is
+// another.
+func (e engine) writeFiles(dir string) error {
+	for path, name := range libraryFiles {
+		path = filepath.Join(dir, path)
+		if !e.library {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			continue
+		}
+		text, err := files.ReadFile("clickhouse/" + name)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := writeWhole(path, text); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 var versionPattern = regexp.MustCompile(`\b(\d+)\.(\d+)\.\d+(\.\d+)?\b`)

@@ -4,31 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/rs/zerolog"
 )
-
-// librarySession is what the npm library needs beside a server's users: a session of its own that opens
-// the ports. It is the user that users.xml has of it, as a fragment.
-const librarySession = `<clickhouse>
-  <quotas><keepalive><interval><duration>1576800000</duration><queries>3</queries></interval></keepalive></quotas>
-  <users>
-    <default>
-      <no_password/>
-      <networks><ip>127.0.0.1</ip></networks>
-      <profile>default</profile>
-      <quota>keepalive</quota>
-      <grants>
-        <query>GRANT SYSTEM LISTEN ON *.*</query>
-        <query>GRANT CREATE TEMPORARY TABLE ON *.*</query>
-      </grants>
-    </default>
-  </users>
-</clickhouse>
-`
 
 // StartSettings runs the ClickHouse that StartClickHouse would choose on settings that were written for a
 // server: config.xml and users.xml in dir, with what stands in config.d/ and users.d/ beside them. It is
@@ -41,10 +19,8 @@ func StartSettings(ctx context.Context, dir string, answers func(context.Context
 	if err != nil {
 		return nil, fmt.Errorf("start clickhouse: %w", err)
 	}
-	if chosen.keepalive {
-		if err := writeLibrarySession(dir); err != nil {
-			return nil, fmt.Errorf("start clickhouse: %w", err)
-		}
+	if err := chosen.writeFiles(dir); err != nil {
+		return nil, fmt.Errorf("start clickhouse: %w", err)
 	}
 	lock, err := lockFolder(ctx, dir)
 	if err != nil {
@@ -56,19 +32,4 @@ func StartSettings(ctx context.Context, dir string, answers func(context.Context
 		return nil, errors.Join(fmt.Errorf("start clickhouse: %w", err), lock.Close())
 	}
 	return stop, nil
-}
-
-func writeLibrarySession(dir string) error {
-	if err := os.MkdirAll(filepath.Join(dir, "users.d"), 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "users.d", "library.xml"), []byte(librarySession), 0o600); err != nil {
-		return err
-	}
-	statements, err := templates.ReadFile("clickhouse/start.sql")
-	if err != nil {
-		return err
-	}
-	text := strings.ReplaceAll(string(statements), "{{.Keepalive}}", keepalivePath)
-	return os.WriteFile(filepath.Join(dir, "start.sql"), []byte(text), 0o600)
 }

@@ -1,3 +1,3 @@
 SYSTEM START LISTEN TCP;
 SYSTEM START LISTEN HTTP;
-INSERT INTO FUNCTION null('line String') FROM INFILE '{{.Keepalive}}' FORMAT LineAsString;
+INSERT INTO FUNCTION null('line String') FROM INFILE '/dev/fd/60' FORMAT LineAsString;
