@@ -1,53 +1,90 @@
 package numbering
 
-import "unsafe"
+import (
+	"sync"
+	"unsafe"
+)
 
 const slotSize = uint64(unsafe.Sizeof(slot{}))
 
-// mapped is from how many bytes on a segment's memory comes from the operating system instead of Go's heap.
-const mapped = 64 << 10
+// A page is what a large segment stands in. Its size is that of the operating system's larger pages: with those, a look-up
+// waits for one memory access and not for the page tables too.
+const (
+	pageBytes = 2 << 20
+	pageSlots = pageBytes / 12
+)
 
-// memory is room for slots. Large pieces are outside Go's heap: the collector does not look at them, does not
-// let the heap grow in proportion to them, and they are given back at once. Of a mapped piece only what was touched
-// exists, so its capacity can be generous.
+// memory is room for slots. Pages are outside Go's heap: the collector does not look at them, and does not let the heap
+// grow in proportion to them.
 type memory struct {
 	heap []slot
-	off  []byte
+	page *page
 }
 
-// allocate returns room for n slots at least, all empty.
+type page [pageSlots]slot
+
+// allocate returns room for n slots, all empty: a page where it takes more than half of one.
 func allocate(n int) memory {
-	bytes := uint64(n) * slotSize
-	if bytes >= mapped {
-		room := uint64(mapped)
-		for room < bytes {
-			room *= 2
-		}
-		if off, err := mapMemory(int(room)); err == nil {
-			return memory{off: off}
+	if n > pageSlots/2 && n <= pageSlots {
+		if p := pages.take(); p != nil {
+			return memory{page: p}
 		}
 	}
 	return memory{heap: make([]slot, n)}
 }
 
 func (m *memory) capacity() int {
-	if m.off != nil {
-		return int(uint64(len(m.off)) / slotSize)
+	if m.page != nil {
+		return pageSlots
 	}
 	return len(m.heap)
 }
 
 func (m *memory) slots(n int) []slot {
-	if m.off != nil {
-		return unsafe.Slice((*slot)(unsafe.Pointer(unsafe.SliceData(m.off))), n)
+	if m.page != nil {
+		return m.page[:n]
 	}
 	return m.heap[:n]
 }
 
 // free gives the memory back. Slots taken from it must not be used any more.
 func (m *memory) free() {
-	if m.off != nil {
-		unmapMemory(m.off)
+	if m.page != nil {
+		pages.give(m.page)
 	}
 	*m = memory{}
+}
+
+// pages are those that nobody uses, shared by the process.
+var pages pool
+
+// A pool has pages that were used and are not now: a segment that splits gives one back, and the next one to split
+// takes it. More than a few go back to the operating system.
+type pool struct {
+	mu   sync.Mutex
+	free []*page
+}
+
+const keptPages = 4
+
+func (p *pool) take() *page {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last := len(p.free) - 1; last >= 0 {
+		taken := p.free[last]
+		p.free = p.free[:last]
+		clear(taken[:])
+		return taken
+	}
+	return mapPage()
+}
+
+func (p *pool) give(one *page) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) < keptPages {
+		p.free = append(p.free, one)
+		return
+	}
+	unmapPage(one)
 }

@@ -1,7 +1,13 @@
 package numbering
 
-import "golang.org/x/sys/unix"
+import (
+	"unsafe"
 
-// keepPagesSmall asks that untouched parts stay without memory: where huge pages are the default, one key
-// would take two megabytes. An old kernel may refuse, which costs memory and nothing else.
-func keepPagesSmall(off []byte) { _ = unix.Madvise(off, unix.MADV_NOHUGEPAGE) }
+	"golang.org/x/sys/unix"
+)
+
+// preferLargePage asks for one page of 2 MiB instead of 512 small ones. A kernel that has none to give uses small
+// ones, which costs time and nothing else.
+func preferLargePage(at unsafe.Pointer) {
+	_ = unix.Madvise(unsafe.Slice((*byte)(at), pageBytes), unix.MADV_HUGEPAGE)
+}

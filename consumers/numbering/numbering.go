@@ -184,7 +184,7 @@ func (n *Numbering) mostlyNew(t *table, keys []uint64) bool {
 	n.touched += t.touch(&places, some)
 	missing := 0
 	for i := range some {
-		if p := &places[i]; p.segment.find(p.mixed, p.home) == 0 {
+		if p := &places[i]; t.segment(p.mixed).find(p.mixed, p.home) == 0 {
 			missing++
 		}
 	}
@@ -220,7 +220,7 @@ func (n *Numbering) look(t *table, keys []uint64) {
 		n.touched += t.touch(&places, some)
 		for i, key := range some {
 			p := &places[i]
-			if number := p.segment.find(p.mixed, p.home); number != 0 {
+			if number := t.segment(p.mixed).find(p.mixed, p.home); number != 0 {
 				n.known = append(n.known, number-1)
 			} else {
 				n.fresh = append(n.fresh, key)

@@ -1,7 +1,6 @@
 package numbering
 
 import (
-	"cmp"
 	"math/bits"
 	"slices"
 )
@@ -13,60 +12,50 @@ type slot struct{ lo, hi, number uint32 }
 func (s *slot) mixed() uint64 { return uint64(s.lo) | uint64(s.hi)<<32 }
 
 // A table gives the numbers of the keys of one space. It is open addressing with the keys of a segment
-// in order of their mixed value: a key that is not there is noticed as early as one that is, growth is
-// two passes from front to back without hashing anything again, and it happens inside the memory that the
-// segment has, so nothing is ever held twice. Segments split in two, so no step takes long.
+// in order of their mixed value, so that a key that is not there is noticed as early as one that is, and that
+// a segment grows and splits in one pass from front to back, hashing nothing again. A full segment splits
+// in two, so no step takes long and no more than one segment is ever held twice.
 //
-// 12 bytes a slot, filled from 0.56 to 0.8: 15 to 21.5 bytes a key.
+// 12 bytes a slot, filled from 0.425 to 0.85: 14 to 28.3 bytes a key.
 type table struct {
 	mix       mixer
-	directory []*segment // by the topmost bits of the mixed key; a segment stands in it 2^(depth-its depth) times
+	directory []segment // by the topmost bits of the mixed key; a segment stands in it 2^(depth-its depth) times
 	depth     uint
 }
 
-// maxHomes is where a segment splits: 1.5 MiB, so that it is packed and spread within a processor's second cache.
+// Sizes of a segment, in homes. One that splits takes a whole page of the larger kind, 2 MiB.
 const (
-	maxHomes = 1 << 17
 	minHomes = 8
+	maxHomes = pageSlots - 256
 )
 
+// A segment is small enough to stand in the directory itself: looking a key up follows one pointer. What
+// changes with every key is behind it.
 type segment struct {
-	memory memory
-	slots  []slot // homes, and behind them the overflow of the last homes
-	homes  uint64
-	used   int
-	limit  int
-	depth  uint
+	slots []slot // homes, and behind them the overflow of the last homes
+	homes uint64
+	depth uint
+	fill  *fill
+}
+
+type fill struct {
+	memory      memory
+	used, limit int
 }
 
 func newTable(mix mixer) *table {
-	return &table{mix: mix, directory: []*segment{newSegment(minHomes, 0)}}
+	return &table{mix: mix, directory: []segment{newSegment(minHomes, 0)}}
 }
 
-func newSegment(homes uint64, depth uint) *segment {
-	s := &segment{depth: depth}
-	s.reserve(homes)
-	return s
+// newSegment makes an empty segment. Behind the homes is room for the chains of the last ones; a chain that
+// would run past it makes the segment grow.
+func newSegment(homes uint64, depth uint) segment {
+	n := int(homes + 8 + min(homes/16, 248))
+	m := allocate(n)
+	return segment{slots: m.slots(n), homes: homes, depth: depth, fill: &fill{memory: m, limit: int(homes * 17 / 20)}}
 }
 
-// overflow is how many slots stand behind the homes. A chain that would run past them makes the segment grow.
-func overflow(homes uint64) uint64 { return 8 + min(homes/16, 120) }
-
-// reserve gives the segment so many homes, keeping the slots that it has at the front.
-func (s *segment) reserve(homes uint64) {
-	n := int(homes + overflow(homes))
-	if n > s.memory.capacity() {
-		bigger := allocate(n)
-		copy(bigger.slots(n), s.slots)
-		s.memory.free()
-		s.memory = bigger
-	}
-	s.slots = s.memory.slots(n)
-	s.homes = homes
-	s.limit = int(homes * 4 / 5)
-}
-
-func (t *table) segment(mixed uint64) *segment { return t.directory[mixed>>(64-t.depth)] }
+func (t *table) segment(mixed uint64) *segment { return &t.directory[mixed>>(64-t.depth)] }
 
 // home is where the search for a mixed key begins. It never falls when the mixed key rises.
 func (s *segment) home(mixed uint64) uint64 {
@@ -95,9 +84,8 @@ const batch = 64
 
 // A place is where in the table a key belongs.
 type place struct {
-	segment *segment
-	mixed   uint64
-	home    uint64
+	mixed uint64
+	home  uint64
 }
 
 // touch fills places for keys and returns something that depends on all of their slots, so that the
@@ -107,7 +95,7 @@ func (t *table) touch(places *[batch]place, keys []uint64) (sum uint32) {
 		mixed := t.mix.mix(key)
 		s := t.segment(mixed)
 		home := s.home(mixed)
-		places[i] = place{s, mixed, home}
+		places[i] = place{mixed, home}
 		sum += s.slots[home].number + s.slots[home+5].number
 	}
 	return sum
@@ -117,11 +105,11 @@ func (t *table) touch(places *[batch]place, keys []uint64) (sum uint32) {
 func (t *table) insert(mixed uint64, number uint32) {
 	for {
 		s := t.segment(mixed)
-		if s.used < s.limit && s.put(mixed, number) {
-			s.used++
+		if s.fill.used < s.fill.limit && s.put(mixed, number) {
+			s.fill.used++
 			return
 		}
-		t.grow(s, mixed)
+		t.grow(*s, mixed)
 	}
 }
 
@@ -140,118 +128,87 @@ func (s *segment) put(mixed uint64, number uint32) bool {
 			return false
 		}
 	}
-	for ; end > i; end-- { // a few slots: less work than a call that copies
-		slots[end] = slots[end-1]
-	}
+	copy(slots[i+1:end+1], slots[i:end])
 	slots[i] = slot{uint32(mixed), uint32(mixed >> 32), number + 1}
 	return true
 }
 
 // grow makes room around a mixed key: its segment gets larger, or becomes two.
-func (t *table) grow(s *segment, mixed uint64) {
+func (t *table) grow(s segment, mixed uint64) {
 	if s.homes < maxHomes {
-		s.grow(min(larger(s.homes), maxHomes))
+		larger := s.moved(s.slots, s.homes*181/128+4, s.depth) // √2 times as many
+		t.replace(s, mixed, larger, larger)
 		return
 	}
 	if s.depth == t.depth {
-		directory := make([]*segment, 2*len(t.directory))
+		directory := make([]segment, 2*len(t.directory))
 		for i := range directory {
 			directory[i] = t.directory[i/2]
 		}
 		t.directory, t.depth = directory, t.depth+1
 	}
-	low, high := s.split()
+	cut := slices.IndexFunc(s.slots, func(e slot) bool { return e.mixed()<<s.depth>>63 == 1 })
+	if cut < 0 {
+		cut = len(s.slots)
+	}
+	t.replace(s, mixed, s.moved(s.slots[:cut], maxHomes, s.depth+1), s.moved(s.slots[cut:], maxHomes, s.depth+1))
+}
+
+// replace puts two segments, or one twice, where s stood.
+func (t *table) replace(s segment, mixed uint64, low, high segment) {
 	span := 1 << (t.depth - s.depth) // entries of the directory that s had
 	first := int(mixed>>(64-t.depth)) &^ (span - 1)
 	for i := range span {
 		t.directory[first+i] = low
-		if i >= span/2 {
+		if 2*i >= span {
 			t.directory[first+i] = high
 		}
 	}
+	s.fill.memory.free()
 }
 
-// larger is about √2 times as many homes, so that a segment that was split grows once before it splits again.
-func larger(homes uint64) uint64 { return homes*181/128 + 4 }
-
-// grow gives the segment more homes, in the same memory where that is large enough.
-func (s *segment) grow(homes uint64) {
-	for {
-		s.reserve(homes)
-		if s.spread(s.pack()) {
-			return
+// moved is a new segment with the keys in slots, which are in order.
+func (s *segment) moved(from []slot, homes uint64, depth uint) segment {
+	for homes = min(homes, maxHomes); ; homes += homes / 8 {
+		to := newSegment(homes, depth)
+		if to.takeAll(from) {
+			return to
 		}
-		homes = larger(homes)
+		to.fill.memory.free() // the last chains did not fit behind the homes: never seen, but possible
 	}
 }
 
-// split cuts the segment in two by its next bit, and gives its memory back.
-func (s *segment) split() (low, high *segment) {
-	packed := s.pack()
-	cut, _ := slices.BinarySearchFunc(packed, uint64(1), func(e slot, bit uint64) int {
-		return cmp.Compare(e.mixed()<<s.depth>>63, bit)
-	})
-	halves := [2]*segment{}
-	for i, part := range [2][]slot{packed[:cut], packed[cut:]} {
-		half := newSegment(max(maxHomes*91/128, uint64(len(part))*3/2), s.depth+1)
-		copy(half.slots[len(half.slots)-len(part):], part)
-		for !half.spread(half.slots[len(half.slots)-len(part):]) {
-			half.grow(larger(half.homes))
-		}
-		halves[i] = half
-	}
-	s.memory.free()
-	return halves[0], halves[1]
-}
-
-// pack moves all keys to the end, in order, clears the slots before them, and returns them.
-func (s *segment) pack() []slot {
-	to := len(s.slots)
-	for from := len(s.slots) - 1; from >= 0; from-- {
-		if s.slots[from].number != 0 {
-			to--
-			s.slots[to] = s.slots[from]
-		}
-	}
-	clear(s.slots[:to])
-	return s.slots[to:]
-}
-
-// spread puts the keys that stand packed at the end of the segment's slots to their places, from the first to the
-// last: as long as they fit, the place of a key is never behind the key. It says false when they do not fit; then
-// all are there still, in order, and can be packed again.
-func (s *segment) spread(packed []slot) bool {
-	s.used = len(packed)
-	start := len(s.slots) - len(packed)
+func (s *segment) takeAll(from []slot) bool {
 	next := 0
-	for i := range packed {
-		e := packed[i]
+	for i := range from {
+		e := &from[i]
+		if e.number == 0 {
+			continue
+		}
 		at := max(next, int(s.home(e.mixed())))
-		if at > start+i {
+		if at >= len(s.slots) {
 			return false
 		}
-		packed[i] = slot{}
-		s.slots[at] = e
+		s.slots[at] = *e
+		s.fill.used++
 		next = at + 1
 	}
 	return true
 }
 
-func (t *table) bytes() uint64 {
-	var sum uint64
-	for i, s := range t.directory {
-		if i == 0 || t.directory[i-1] != s {
-			sum += uint64(len(s.slots)) * slotSize
-		}
+// each calls what once for every segment.
+func (t *table) each(what func(*segment)) {
+	for i := 0; i < len(t.directory); i += 1 << (t.depth - t.directory[i].depth) {
+		what(&t.directory[i])
 	}
-	return sum + uint64(len(t.directory))*8
+}
+
+func (t *table) bytes() (sum uint64) {
+	t.each(func(s *segment) { sum += uint64(s.fill.memory.capacity()) * slotSize })
+	return sum
 }
 
 func (t *table) free() {
-	for i, s := range t.directory {
-		if i == 0 || t.directory[i-1] != s {
-			s.memory.free()
-		}
-	}
+	t.each(func(s *segment) { s.fill.memory.free() })
 	t.directory = nil
 }
