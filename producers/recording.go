@@ -220,6 +220,8 @@ func (r *Recording) cut(ctx context.Context, set int) error {
 	chunk := &wire.Chunk{
 		Movement: r.movement.ID, Set: uint16(set), Index: r.next[set], IDSpace: of.IDSpace, KeyID: of.KeyID, Keys: keys,
 	}
+	// Encoded and hashed here, while nobody else has it: the tally reads the hash while the outbox seals.
+	chunk.BodyHash()
 	receipt, err := r.cfg.Outbox.Append(ctx, wire.Draft{Chunk: chunk})
 	if err != nil {
 		if ctx.Err() != nil {

@@ -86,7 +86,8 @@ func (c *Chunk) Encode(room []byte) {
 }
 
 // BodyHash is the SHA-256 of the chunk's body: its part of the set's digest. It encodes the keys once;
-// Seal uses what it kept.
+// Seal uses what it kept. The first call, or that of Encode, must have returned before another goroutine
+// has the chunk; after it, any number may read.
 func (c *Chunk) BodyHash() [32]byte {
 	if c.body == nil {
 		c.Encode([]byte{})
