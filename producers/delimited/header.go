@@ -56,8 +56,8 @@ func (s *Scanner) begin(data []byte, final bool) (n int, err error) {
 		}
 	}
 	at := bom
-	for at < len(data) && (data[at] == s.eol || data[at] == '\r' && at+1 < len(data) && data[at+1] == s.eol) {
-		at++
+	for at < len(data) && (data[at] == s.eol || data[at] == '\r' && (at+1 == len(data) || data[at+1] == s.eol)) {
+		at++ // an empty line
 	}
 	if at == len(data) {
 		if final {

@@ -5,64 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
+	"sync/atomic"
+	"time"
 )
-
-// A Block is a run of whole records: their identifiers, and the bytes that may go on once these
-// identifiers and those of all blocks before it are durable.
-type Block struct {
-	Rows
-	// Release are the bytes that may go on, in order and unchanged: those of the records, or of a compressed
-	// stream as many as tell nothing of later records. It can be empty.
-	Release [][]byte
-
-	slabs []*slab
-	home  chan<- *Block
-}
-
-// Bytes is how many bytes Release has.
-func (b *Block) Bytes() int {
-	n := 0
-	for _, part := range b.Release {
-		n += len(part)
-	}
-	return n
-}
-
-// Free gives the block's memory back to the reader. Nothing of it may be used afterwards.
-func (b *Block) Free() {
-	for _, s := range b.slabs {
-		s.release()
-	}
-	clear(b.slabs)
-	clear(b.Release)
-	b.slabs, b.Release = b.slabs[:0], b.Release[:0]
-	b.Rows.Reset()
-	select {
-	case b.home <- b:
-	default:
-	}
-}
-
-func (b *Block) hold(s *slab) {
-	if n := len(b.slabs); n > 0 && b.slabs[n-1] == s {
-		return
-	}
-	s.hold()
-	b.slabs = append(b.slabs, s)
-}
-
-func (b *Block) empty() bool { return b.Records == 0 && len(b.slabs) == 0 }
 
 // Options are a Reader's measures. The zero value of each is its default.
 type Options struct {
-	// BlockBytes is how long a block's records can be, uncompressed, unless one record is longer. Defaults to
-	// 4 MiB.
+	// BlockBytes is how long a block's records can be, uncompressed, unless one record is longer. Defaults to 4 MiB.
 	BlockBytes int
 	// BlockRecords is how many records a block can have. Defaults to 65,536: as many keys as a chunk.
 	BlockRecords int
 	// Blocks is how many blocks there can be at once: in the hands of the caller, and being filled. No more is
 	// read before one is freed. Defaults to 4; at least 2.
 	Blocks int
+	// Work is called whenever a block has grown, before it is handed out, one call at a time: for what is better done
+	// while the bytes are in the processor's cache. Defaults to nothing.
+	Work func(*Block)
 }
 
 // A Reader runs a Scanner over a stream and hands out Blocks. A compressed stream (gzip with any number of
@@ -78,14 +37,25 @@ type Reader struct {
 
 	compressed *compressed // nil when the stream is not
 	scanned    int64       // bytes of complete records, uncompressed
+	window     window
+
+	sending sync.Mutex // held to take the block and hand it out, so that blocks keep their order
+	ended   bool       // with sending held: blocks is closed
+	lull    *time.Timer
+	waiting atomic.Bool // the lull's hand-out waits for sending
+
+	mu    sync.Mutex // held, after sending, to change the block that fills
+	block *Block
 }
 
-// headroom is the most room before a slab's head, in bytes: records that two slabs divide are mostly shorter.
-const headroom = 64 << 10
-
-// maxRead bounds one read, in bytes, so that the scanner follows closely behind, while the bytes are still in
-// the processor's cache.
-const maxRead = 256 << 10
+const (
+	// headroom is the most room before a slab's head, in bytes: records that two slabs divide are mostly shorter.
+	headroom = 64 << 10
+	// maxRead bounds one read, in bytes, so that what was read is scanned while it is in the processor's cache.
+	maxRead = 256 << 10
+	// lull is how long nothing has to arrive before a block is handed out that could grow.
+	lull = 2 * time.Millisecond
+)
 
 // NewReader returns a Reader of source, or an error that says what is wrong with the configuration. It does
 // not read before Run.
@@ -114,46 +84,84 @@ func NewReader(source io.Reader, config Config, options Options) (*Reader, error
 
 // Blocks is where Run hands out the blocks, in order. It is closed when Run ends. The caller frees each.
 //
-// The channel has no buffer on purpose: while nobody receives, the block grows up to its limits, and when
-// somebody does, it is handed over as it is. So a slow stream is passed on without waiting for a full block,
-// and a fast one in large blocks.
+// The channel has no buffer on purpose. A block grows up to its limits while more arrives; when the stream
+// pauses, it is handed over as it is. So a slow stream is passed on at once, and a fast one in large blocks.
 func (r *Reader) Blocks() <-chan *Block { return r.blocks }
 
 // Run reads to the end of the stream. Its error is a *SyntaxError, a *ColumnError, one of reading or of the
-// compression, or the context's; the blocks before it have been handed out (but for the context's). After an
-// error a read that is going on ends in the background.
+// compression, or the context's; the blocks before it have been handed out (but for the context's). When the context
+// ends during a read, that read ends in the background.
 func (r *Reader) Run(ctx context.Context) error {
-	defer close(r.blocks)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-
-	// Reading the first bytes can take as long as any read.
-	opened := make(chan error, 1)
-	go func() { opened <- r.open() }()
-	select {
-	case err := <-opened:
-		if err != nil {
-			return err
-		}
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	defer r.end(cancel)
 	size := r.options.BlockBytes
 	for range r.options.Blocks {
 		head := min(headroom, size)
 		r.free <- &slab{data: make([]byte, head+size), head: head, free: r.free}
 	}
-	arrivals := make(chan arrival, 16)
-	filled := make(chan struct{})
-	go func() {
-		defer close(filled)
-		r.fill(ctx, arrivals)
-	}()
-	if err := r.scan(ctx, arrivals); err != nil {
-		return err // the source may be in a read, which nothing can end
+	r.block = r.newBlock()
+	r.lull = time.AfterFunc(time.Hour, func() {
+		// Whoever waits takes all that there is by then.
+		if r.waiting.CompareAndSwap(false, true) {
+			_ = r.handOut(ctx)
+		}
+	})
+	done := make(chan error, 1)
+	go func() { done <- r.work(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	<-filled
-	return nil
+}
+
+// end closes the channel of blocks when nobody sends any more.
+func (r *Reader) end(cancel func()) {
+	cancel()
+	r.sending.Lock()
+	defer r.sending.Unlock()
+	r.ended = true
+	if r.lull != nil {
+		r.lull.Stop()
+	}
+	close(r.blocks)
+}
+
+// work reads the stream and finds the records in it, until its end.
+func (r *Reader) work(ctx context.Context) error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	if r.compressed != nil {
+		defer r.compressed.close()
+	}
+	for idle := 0; ; {
+		var s *slab
+		select {
+		case s = <-r.free:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		s.refs.Store(2) // the window's and this one
+		for end := s.head; end < len(s.data); {
+			n, err := r.source.Read(s.data[end:min(len(s.data), end+maxRead)])
+			if idle++; n > 0 {
+				idle = 0
+			}
+			if end += n; n == 0 && err == nil {
+				if idle < 100 {
+					continue
+				}
+				err = io.ErrNoProgress
+			}
+			if ended, err := r.scan(ctx, arrival{s, end, err}); ended || err != nil {
+				return err
+			}
+		}
+		s.release()
+	}
 }
 
 // open finds out whether the stream is compressed.
@@ -170,99 +178,71 @@ func (r *Reader) open() error {
 	return err
 }
 
-// fill reads the source into slabs, until its end.
-func (r *Reader) fill(ctx context.Context, arrivals chan<- arrival) {
-	if r.compressed != nil {
-		defer r.compressed.close()
-	}
-	for idle := 0; ; {
-		var s *slab
-		select {
-		case s = <-r.free:
-		case <-ctx.Done():
-			return
+// scan finds the records in what arrived. It says whether that was the end.
+func (r *Reader) scan(ctx context.Context, a arrival) (ended bool, err error) {
+	w := &r.window
+	if a.slab != w.source || w.slab != w.source { // the window is about to move
+		if err := r.handOut(ctx); err != nil {
+			return true, err
 		}
-		s.refs.Store(2) // the scanner's and this one
-		for end := s.head; end < len(s.data); {
-			n, err := r.source.Read(s.data[end:min(len(s.data), end+maxRead)])
-			if idle++; n > 0 {
-				idle = 0
-			}
-			if end += n; n == 0 && err == nil {
-				if idle < 100 {
-					continue
-				}
-				err = io.ErrNoProgress
-			}
-			select {
-			case arrivals <- arrival{s, end, err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
+	}
+	w.add(a)
+	final := errors.Is(a.err, io.EOF)
+	for full := true; full; {
+		full, err = r.grow(w, final)
+		if full || err != nil || a.err != nil {
+			if handErr := r.handOut(ctx); handErr != nil {
+				return true, handErr
 			}
 		}
-		s.release()
+		if err != nil {
+			return true, err
+		}
 	}
+	switch {
+	case final:
+		return true, nil
+	case a.err != nil:
+		return true, fmt.Errorf("read input: %w", a.err)
+	}
+	r.lull.Reset(lull)
+	return false, nil
 }
 
-// scan finds the records in what arrives, and hands them out.
-func (r *Reader) scan(ctx context.Context, arrivals <-chan arrival) error {
-	var w window
-	block := r.newBlock()
-	handOut := func() error {
-		if block.empty() {
-			return nil
-		}
-		select {
-		case r.blocks <- block:
-			block = r.newBlock()
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+// grow adds records to the block, up to its limit. It says whether that is reached.
+func (r *Reader) grow(w *window, final bool) (full bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.block
+	n, err := r.scanner.Scan(w.bytes(), final, &b.Rows)
+	r.take(b, w, n, final && err == nil)
+	if r.options.Work != nil && !b.empty() {
+		r.options.Work(b)
 	}
-	for {
-		// What is complete goes as soon as somebody takes it; until then more can be added to it.
-		var out chan<- *Block
-		if !block.empty() {
-			out = r.blocks
-		}
-		var a arrival
-		select {
-		case out <- block:
-			block = r.newBlock()
-			continue
-		case a = <-arrivals:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		if a.slab != w.source {
-			if err := handOut(); err != nil {
-				return err
-			}
-		}
-		w.add(a)
-		final := errors.Is(a.err, io.EOF)
-		for full := true; full; {
-			n, err := r.scanner.Scan(w.bytes(), final, &block.Rows)
-			r.take(block, &w, n, final && err == nil)
-			if full = block.Records == block.Limit; full || final || err != nil || a.err != nil {
-				if handErr := handOut(); handErr != nil {
-					return handErr
-				}
-			}
-			if err != nil {
-				return err
-			}
-		}
-		switch {
-		case final:
-			return nil
-		case a.err != nil:
-			return fmt.Errorf("read input: %w", a.err)
-		}
+	return b.Records == b.Limit, err
+}
+
+// handOut hands out the block that fills, if there is anything in it, when somebody takes it.
+func (r *Reader) handOut(ctx context.Context) error {
+	r.sending.Lock()
+	defer r.sending.Unlock()
+	r.waiting.Store(false)
+	if r.ended {
+		return context.Cause(ctx)
+	}
+	r.mu.Lock()
+	b := r.block
+	if b.empty() {
+		r.mu.Unlock()
+		return nil
+	}
+	r.block = r.newBlock()
+	r.mu.Unlock()
+	select {
+	case r.blocks <- b:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

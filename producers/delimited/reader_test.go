@@ -38,10 +38,8 @@ func collect(source io.Reader, config Config, options Options) (got result, rele
 	got.ids = make([][]string, len(config.Columns))
 	got.err = read(source, config, options, func(b *Block) {
 		got.records += uint64(b.Records)
-		for i, ids := range b.IDs {
-			for _, id := range ids {
-				got.ids[i] = append(got.ids[i], string(id))
-			}
+		for i := range config.Columns {
+			got.ids[i] = append(got.ids[i], all(&b.Rows, i)...)
 		}
 		for _, part := range b.Release {
 			released = append(released, part...)

@@ -9,10 +9,9 @@ type record struct {
 	data    []byte
 	final   bool
 
-	column   int  // of the field
-	from, to int  // its value: without the quotes around it
-	escaped  bool // its value has quotes in it, written twice
-	at       int  // where the next field begins
+	field      // the value
+	column int // its number, from 0
+	at     int // where the next field begins
 
 	begun, ended, complete bool
 	err                    error

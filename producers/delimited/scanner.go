@@ -11,20 +11,75 @@ type Rows struct {
 	Limit int
 	// Records is how many records there were, without the header.
 	Records int
-	// IDs are the identifiers of each id column, in order, as long as the Config's Columns. A record whose
-	// column is empty or not there has none: it is unkeyed. They point into the bytes that were scanned.
-	IDs [][][]byte
 
-	unescaped []byte // identifiers that had quotes in them; when it grows the old ones stay where they are
+	text      []byte   // all that was scanned
+	scanned   int      // bytes of it that complete records have
+	ids       [][]span // of each id column
+	unescaped []byte   // identifiers that had quotes in them
+}
+
+// A span is where an identifier is: its offset, and in the low bits its length. A third of a slice, and nothing that the
+// garbage collector follows.
+type span uint64
+
+const (
+	lengthBits      = 16
+	inUnescaped     = 1 << 63 // not in the text
+	maxLength       = 1<<lengthBits - 1
+	_           int = maxLength - MaxID // does not compile when an identifier does not fit
+)
+
+// Len is how many identifiers there are in the id column with this index in the Config's Columns. A record whose
+// column is empty, or not there, has none: it is unkeyed.
+func (r *Rows) Len(column int) int {
+	if column >= len(r.ids) {
+		return 0
+	}
+	return len(r.ids[column])
+}
+
+// Read puts identifiers of an id column into dst, in order, beginning with the one at index from, and returns how many
+// they are. They point into the bytes that were scanned.
+func (r *Rows) Read(dst [][]byte, column, from int) int {
+	if column >= len(r.ids) || from >= len(r.ids[column]) {
+		return 0
+	}
+	spans := r.ids[column][from:]
+	n := min(len(dst), len(spans))
+	for i, s := range spans[:n] {
+		length, at := int(s&maxLength), int(s&^inUnescaped>>lengthBits)
+		if s&inUnescaped != 0 {
+			dst[i] = r.unescaped[at : at+length : at+length]
+		} else {
+			dst[i] = r.text[at : at+length : at+length]
+		}
+	}
+	return n
 }
 
 // Reset empties the rows and keeps their limit and their memory.
 func (r *Rows) Reset() {
-	r.Records = 0
-	for i := range r.IDs {
-		r.IDs[i] = r.IDs[i][:0]
+	r.Records, r.text, r.scanned = 0, nil, 0
+	for i := range r.ids {
+		r.ids[i] = r.ids[i][:0]
 	}
 	r.unescaped = r.unescaped[:0]
+}
+
+// extend makes data, which follows what was scanned, part of the text.
+func (r *Rows) extend(data []byte, columns int) {
+	for len(r.ids) < columns {
+		r.ids = append(r.ids, nil)
+	}
+	if r.scanned == 0 {
+		r.text = data
+		return
+	}
+	r.text = r.text[:r.scanned+len(data)]
+}
+
+func (r *Rows) add(column, at, length int) {
+	r.ids[column] = append(r.ids[column], span(at)<<lengthBits|span(length))
 }
 
 // A SyntaxError is text that cannot be read without guessing.
@@ -51,13 +106,19 @@ type Scanner struct {
 	begun   bool // byte order mark, line ends and header are behind
 	wanted  []wanted
 	records uint64
-	retry   int      // how long the data has to be before a record that was cut off is looked at again
-	found   [][]byte // of one record, by id column
+	retry   int     // how long the data has to be before a record that was cut off is looked at again
+	found   []field // of one record, by id column
 }
 
 // retryFrom is the length in bytes from which a record that was cut off is looked at again only when twice
 // as much of it has come, so that a huge one in many pieces is not read from its beginning for each.
 const retryFrom = 64 << 10
+
+// A field is where the value of one is in its record, without the quotes around it. An empty one is none.
+type field struct {
+	from, to int
+	escaped  bool // it has quotes in it, written twice
+}
 
 // A wanted column: where it is, and which of Config.Columns it is.
 type wanted struct{ column, id int }
@@ -73,13 +134,14 @@ func NewScanner(config Config) (*Scanner, error) {
 		delimiter: config.Delimiter,
 		lenient:   config.Format == TSV || len(config.Columns) == 0,
 		maxRecord: MaxRecord,
-		found:     make([][]byte, len(config.Columns)),
+		found:     make([]field, len(config.Columns)),
 	}, nil
 }
 
 // Scan finds the identifiers of the complete records in data, which begins where a record begins, adds
 // them to rows, and returns how many bytes the complete records have. Call it again with the rest and what
-// comes after it, and with empty rows when these have reached their limit. final says that nothing comes after
+// comes after it, at the same place in memory or else with rows that were reset, as when these have reached their
+// limit. final says that nothing comes after
 // data: then all of it is scanned. An error is a *SyntaxError or a *ColumnError, and n and rows stand
 // before the record at fault.
 func (s *Scanner) Scan(data []byte, final bool, rows *Rows) (n int, err error) {
@@ -87,9 +149,8 @@ func (s *Scanner) Scan(data []byte, final bool, rows *Rows) (n int, err error) {
 		return 0, nil
 	}
 	s.retry = 0
-	for len(rows.IDs) < len(s.config.Columns) {
-		rows.IDs = append(rows.IDs, nil)
-	}
+	rows.extend(data, len(s.config.Columns))
+	defer func() { rows.scanned += n }()
 	if !s.begun {
 		if n, err = s.begin(data, final); err != nil {
 			return 0, err
@@ -97,7 +158,7 @@ func (s *Scanner) Scan(data []byte, final bool, rows *Rows) (n int, err error) {
 	}
 	if s.begun {
 		var more int
-		more, err = s.scan(data[n:], final, rows)
+		more, err = s.scan(data[n:], final, rows, rows.scanned+n)
 		n += more
 	}
 	if n == 0 && err == nil && !final {
@@ -111,7 +172,8 @@ func (s *Scanner) Scan(data []byte, final bool, rows *Rows) (n int, err error) {
 	return n, err
 }
 
-func (s *Scanner) scan(data []byte, final bool, rows *Rows) (pos int, err error) {
+// scan takes complete records. base is where data is in the text of the rows.
+func (s *Scanner) scan(data []byte, final bool, rows *Rows, base int) (pos int, err error) {
 	quote := -1 // where the next quote is; for most texts the first look is the last one
 	for pos < len(data) && (rows.Limit == 0 || rows.Records < rows.Limit) {
 		if quote < pos {
@@ -130,9 +192,12 @@ func (s *Scanner) scan(data []byte, final bool, rows *Rows) (pos int, err error)
 			end, next = len(data), len(data)
 		}
 		if quote < end {
-			n, err := s.wellQuoted(data[pos:], rows)
-			if n == 0 && err == nil {
-				n, err = s.quoted(data[pos:], final, rows)
+			n := s.wellQuoted(data[pos:])
+			if n == 0 {
+				n, err = s.quoted(data[pos:], final)
+			}
+			if err == nil && n > 0 {
+				err = s.emit(data[pos:], rows, base+pos)
 			}
 			if n == 0 || err != nil {
 				return pos, err
@@ -149,7 +214,7 @@ func (s *Scanner) scan(data []byte, final bool, rows *Rows) (pos int, err error)
 			if end-pos > s.maxRecord {
 				return pos, s.fault(fmt.Sprintf("longer than %d bytes", s.maxRecord))
 			}
-			if err := s.unquoted(data[pos:end], rows); err != nil {
+			if err := s.unquoted(data[pos:end], rows, base+pos); err != nil {
 				return pos, err
 			}
 			rows.Records++
@@ -162,7 +227,7 @@ func (s *Scanner) scan(data []byte, final bool, rows *Rows) (pos int, err error)
 
 // unquoted takes the identifiers of a record that has no quote and is not empty, looking no further than
 // the last id column.
-func (s *Scanner) unquoted(line []byte, rows *Rows) error {
+func (s *Scanner) unquoted(line []byte, rows *Rows, base int) error {
 	column, start := 0, 0
 	for _, w := range s.wanted {
 		if w.column > column {
@@ -173,7 +238,7 @@ func (s *Scanner) unquoted(line []byte, rows *Rows) error {
 			start += skipped + 1
 			column = w.column
 		}
-		length := bytes.IndexByte(line[start:], s.delimiter)
+		length := indexNear(line[start:], s.delimiter)
 		if length < 0 {
 			length = len(line) - start
 		}
@@ -183,41 +248,48 @@ func (s *Scanner) unquoted(line []byte, rows *Rows) error {
 		if length > MaxID {
 			return s.tooLong()
 		}
-		rows.IDs[w.id] = append(rows.IDs[w.id], line[start:start+length:start+length])
+		rows.add(w.id, base+start, length)
 	}
 	return nil
 }
 
-// quoted takes the identifiers of a record that has quotes, well formed or not. It returns how long the
-// record is with its line end, or 0 when it goes on behind the data.
-func (s *Scanner) quoted(data []byte, final bool, rows *Rows) (n int, err error) {
+// quoted finds the identifiers of a record that has quotes, well formed or not. It returns how long the record is with
+// its line end, or 0 when it goes on behind the data.
+func (s *Scanner) quoted(data []byte, final bool) (n int, err error) {
 	next := 0 // of s.wanted
 	clear(s.found)
 	r := record{scanner: s, data: data, final: final}
 	for r.next() {
 		if next < len(s.wanted) && r.column == s.wanted[next].column {
-			value := r.value()
-			if len(value) > MaxID {
-				return 0, s.tooLong()
-			}
-			if r.escaped {
-				at := len(rows.unescaped)
-				rows.unescaped = appendUnescaped(rows.unescaped, value)
-				value = rows.unescaped[at:len(rows.unescaped):len(rows.unescaped)]
-			}
-			s.found[s.wanted[next].id] = value
+			s.found[s.wanted[next].id] = r.field
 			next++
 		}
 	}
 	if r.err != nil || !r.complete {
 		return 0, r.err
 	}
-	for id, value := range s.found {
-		if len(value) > 0 {
-			rows.IDs[id] = append(rows.IDs[id], value)
+	return r.at, nil
+}
+
+// emit adds what was found in a record to the rows. base is where the record is in their text.
+func (s *Scanner) emit(data []byte, rows *Rows, base int) error {
+	for _, f := range s.found {
+		if f.to-f.from > MaxID {
+			return s.tooLong()
 		}
 	}
-	return r.at, nil
+	for id, f := range s.found {
+		switch {
+		case f.to == f.from:
+		case f.escaped:
+			at := len(rows.unescaped)
+			rows.unescaped = appendUnescaped(rows.unescaped, data[f.from:f.to])
+			rows.ids[id] = append(rows.ids[id], span(at)<<lengthBits|span(len(rows.unescaped)-at)|inUnescaped)
+		default:
+			rows.add(id, base+f.from, f.to-f.from)
+		}
+	}
+	return nil
 }
 
 func (s *Scanner) fault(reason string) error {

@@ -38,10 +38,8 @@ func scanAll(t interface{ Fatalf(string, ...any) }, config Config, text []byte, 
 		rows.Reset()
 		n, err := s.Scan(text[start:end:end], final, &rows)
 		got.records += uint64(rows.Records)
-		for i := range rows.IDs {
-			for _, id := range rows.IDs[i] {
-				got.ids[i] = append(got.ids[i], string(id))
-			}
+		for i := range config.Columns {
+			got.ids[i] = append(got.ids[i], all(&rows, i)...)
 		}
 		if err != nil {
 			got.err = err
@@ -58,6 +56,20 @@ func scanAll(t interface{ Fatalf(string, ...any) }, config Config, text []byte, 
 			return got
 		}
 	}
+}
+
+// all are the identifiers of a column.
+func all(rows *Rows, column int) (ids []string) {
+	var some [3][]byte
+	for n := rows.Read(some[:], column, 0); n > 0; n = rows.Read(some[:], column, len(ids)) {
+		for _, id := range some[:n] {
+			ids = append(ids, string(id))
+		}
+	}
+	if len(ids) != rows.Len(column) {
+		panic("Len and Read do not agree")
+	}
+	return ids
 }
 
 func TestDialects(t *testing.T) {

@@ -21,6 +21,20 @@ func equal(w, pattern uint64) uint64 {
 	return ^((x&lowBits + lowBits) | x | lowBits)
 }
 
+// indexNear is bytes.IndexByte for what is near, as the end of an identifier is.
+func indexNear(b []byte, c byte) int {
+	if len(b) >= 16 {
+		pattern := uint64(c) * ones
+		if m := equal(binary.LittleEndian.Uint64(b), pattern); m != 0 {
+			return bits.TrailingZeros64(m) / 8
+		}
+		if m := equal(binary.LittleEndian.Uint64(b[8:]), pattern); m != 0 {
+			return 8 + bits.TrailingZeros64(m)/8
+		}
+	}
+	return bytes.IndexByte(b, c)
+}
+
 // indexNth is the index of the n-th c (from 1) in b, or -1. Fields are short: eight bytes at a time beat a
 // call for each.
 func indexNth(b []byte, c byte, n int) int {
@@ -73,11 +87,10 @@ func parity(mask uint64) uint64 {
 	return mask ^ mask<<32
 }
 
-// wellQuoted takes the identifiers of a record that may have quotes, all of them well formed: what is
-// within and without is then told apart by whether an odd number of quotes is before a byte. It returns how long the record
-// is with its line end, or 0 when a quote is not well formed or the end is not in sight: then
-// record finds out what there is.
-func (s *Scanner) wellQuoted(data []byte, rows *Rows) (n int, err error) {
+// wellQuoted finds the identifiers of a record that may have quotes, all of them well formed: what is within quotes is
+// told by whether an odd number of them is before it. It returns how long the record is with its line end, or 0 when a
+// quote is not well formed or the end is not in sight: then quoted finds out what there is.
+func (s *Scanner) wellQuoted(data []byte) (n int) {
 	var (
 		quotes, delimiters, eols = uint64('"') * ones, uint64(s.delimiter) * ones, uint64(s.eol) * ones
 
@@ -107,7 +120,7 @@ func (s *Scanner) wellQuoted(data []byte, rows *Rows) (n int, err error) {
 			cr := odd & equal(word, '\r'*ones)
 			afterCR := cr<<8 | closedCR
 			if (wrong|odd&^cr|afterCR&^end)&upTo != 0 || s.eol == '\r' {
-				return 0, nil
+				return 0
 			}
 			closedCR = cr >> 63 << 7
 		}
@@ -121,12 +134,12 @@ func (s *Scanner) wellQuoted(data []byte, rows *Rows) (n int, err error) {
 		if end != 0 {
 			at := i + bits.TrailingZeros64(end)/8
 			w.finish(at)
-			return at + 1, w.emit(rows)
+			return at + 1
 		}
 		carry = -(inside >> 63) & topBits
 		mayOpen, closed = separator>>63<<7, closing>>63<<7
 	}
-	return 0, nil
+	return 0
 }
 
 // A fieldWalk notes where the id columns of a record are, from where its delimiters are.
@@ -168,7 +181,7 @@ func (w *fieldWalk) take(i int, delimiters uint64) {
 			w.from, w.within, w.target = at+1, true, w.target+1
 			continue
 		}
-		w.s.found[w.s.wanted[w.next].id] = w.data[w.from:at:at]
+		w.found(at)
 		w.next++
 		w.seek(at + 1)
 	}
@@ -182,29 +195,16 @@ func (w *fieldWalk) finish(at int) {
 	if at > w.from && w.data[at-1] == '\r' {
 		at--
 	}
-	w.s.found[w.s.wanted[w.next].id] = w.data[w.from:at:at]
+	w.found(at)
 }
 
-// emit adds what was found, without its quotes.
-func (w *fieldWalk) emit(rows *Rows) error {
-	for id, value := range w.s.found {
-		if len(value) > 0 && value[0] == '"' {
-			value = value[1 : len(value)-1]
-			if bytes.IndexByte(value, '"') >= 0 {
-				at := len(rows.unescaped)
-				rows.unescaped = appendUnescaped(rows.unescaped, value)
-				value = rows.unescaped[at:len(rows.unescaped):len(rows.unescaped)]
-			}
-		}
-		if len(value) > MaxID {
-			return w.s.tooLong()
-		}
-		w.s.found[id] = value
+// found notes the field that ends at at.
+func (w *fieldWalk) found(at int) {
+	f := field{from: w.from, to: at}
+	if f.to > f.from && w.data[f.from] == '"' {
+		f.from++
+		f.to--
+		f.escaped = bytes.IndexByte(w.data[f.from:f.to], '"') >= 0
 	}
-	for id, value := range w.s.found {
-		if len(value) > 0 {
-			rows.IDs[id] = append(rows.IDs[id], value)
-		}
-	}
-	return nil
+	w.s.found[w.s.wanted[w.next].id] = f
 }
