@@ -17,6 +17,7 @@ import (
 	"github.com/rolltrace/rolltrace/cmd/internal/consumer"
 	"github.com/rolltrace/rolltrace/cmd/internal/hub"
 	"github.com/rolltrace/rolltrace/cmd/internal/logging"
+	"github.com/rolltrace/rolltrace/cmd/internal/status"
 )
 
 func main() { os.Exit(boot.Main("rolltrace-consumer", boot.Command(command))) }
@@ -74,7 +75,7 @@ Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
 // run is the whole program.
 func run(ctx context.Context, cfg *settings, stderr io.Writer) error {
 	log := logging.New(stderr, "rolltrace-consumer", cfg.Log)
-	listener, err := consumer.Listen(cfg.HTTP)
+	listener, err := status.Listen(cfg.HTTP)
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) error {
 	log.Info().Stringer("http", listener.Addr()).Str("version", boot.Build()).Msg("started")
 	group, ctx := errgroup.WithContext(ctx)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	group.Go(func() error { return consumer.Serve(serving, listener, c.Handler()) })
+	group.Go(func() error { return status.Serve(serving, listener, c.Handler()) })
 	group.Go(func() error {
 		defer stop() // health is answered until the last write is done
 		return c.Run(ctx)

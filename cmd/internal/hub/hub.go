@@ -39,6 +39,9 @@ type Options struct {
 	InboxPrefix string
 	// Patient returns a connection at once when the hub is away, and goes on trying. Otherwise Connect fails.
 	Patient bool
+	// NATS are further options; they come after, and so override, what Connect sets but for address, TLS and login.
+	// Defaults to none.
+	NATS []nats.Option
 	// Log gets connections lost and found, and what the hub refuses.
 	Log zerolog.Logger
 }
@@ -121,6 +124,7 @@ func (c Config) options(o Options) ([]nats.Option, error) {
 	if o.InboxPrefix != "" {
 		options = append(options, nats.CustomInboxPrefix(o.InboxPrefix))
 	}
+	options = append(options, o.NATS...)
 	if c.CA != "" {
 		options = append(options, nats.Secure(&tls.Config{MinVersion: tls.VersionTLS12}), nats.RootCAs(c.CA))
 	}

@@ -1,4 +1,4 @@
-package consumer
+package status
 
 import (
 	"context"
