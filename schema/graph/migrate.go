@@ -89,6 +89,9 @@ func Migrate(ctx context.Context, o Options) error {
 	if err := migrateTables(ctx, db, o); err != nil {
 		return fmt.Errorf("migrate database %q: %w", o.Database, err)
 	}
+	if err := makeViews(ctx, db, o); err != nil {
+		return fmt.Errorf("make the views of database %q: %w", o.Database, err)
+	}
 	return nil
 }
 

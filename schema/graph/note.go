@@ -1,0 +1,314 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rolltrace/rolltrace/schema"
+)
+
+// The codes of notes, in the order in which answers have them. All but CodeAttested and CodeNone make an
+// answer incomplete.
+const (
+	CodeNone            = "none"             // nothing is recorded: which is not the same as nothing being there
+	CodeOpen            = "open"             // movements that are open: more electors may follow
+	CodeFailed          = "failed"           // movements that failed: what had gone is counted
+	CodeCounted         = "counted"          // movements of which only a number of records is known
+	CodeWhole           = "whole"            // movements that carried all their inputs held: not derived yet
+	CodeChunksMissing   = "chunks_missing"   // closed movements of which not all chunks are here
+	CodeUnknownMovement = "unknown_movement" // chunks whose movement is not here
+	CodeUnknownKind     = "unknown_kind"     // movements of a kind that a later version brought
+	CodeAttested        = "attested"         // said to be destroyed, by somebody else than the owner
+	CodeHole            = "hole"             // messages of an outbox that never arrived
+	CodeGap             = "gap"              // stretches that a sidecar says it did not record
+	CodeSilent          = "silent"           // sidecars that sent nothing for three intervals
+	CodeRejected        = "rejected"         // messages that were not understood
+	CodeParked          = "parked"           // messages of a later version, to be replayed
+	CodeBehind          = "behind"           // the consumer has not read all of the log
+	CodeCut             = "cut"              // a limit cut the answer
+)
+
+// A Note says what an answer does not know, or what is said beside it.
+type Note struct {
+	Code      string        `json:"code"`
+	Text      string        `json:"text"`                // for people
+	Count     uint64        `json:"count"`               // movements, messages, sidecars: what the text counts first
+	Records   uint64        `json:"records,omitempty"`   // records whose electors are not known
+	Places    []string      `json:"places,omitempty"`    // places concerned, sorted
+	Sidecars  []string      `json:"sidecars,omitempty"`  // sidecars concerned, as org/sidecar, sorted
+	Movements []MovementRef `json:"movements,omitempty"` // the first MaxNoteMovements concerned, in order
+}
+
+// MaxNoteMovements is how many movements a note names; its Count has them all.
+const MaxNoteMovements = 20
+
+// A CoverageRow is a row of the view coverage: a movement that could change answers, and why.
+type CoverageRow struct {
+	Code string `json:"code"`
+	MovementRef
+	OccurredAt schema.Time `json:"occurred_at"` // "" when only chunks of it are known
+	Kind       schema.Kind `json:"kind"`
+	Inputs     []string    `json:"inputs"`
+	Output     string      `json:"output"`
+	Count      uint64      `json:"count"` // records whose electors are not known, or chunks
+}
+
+// notes gathers the notes of one answer.
+type notes struct {
+	g    *Graph
+	asOf schema.Time
+	said []Note
+}
+
+func (g *Graph) newNotes(asOf schema.Time) *notes { return &notes{g: g, asOf: asOf} }
+
+func (n *notes) none(what string) {
+	n.said = append(n.said, Note{Code: CodeNone, Text: "none recorded: no " + what + " that match"})
+}
+
+func (n *notes) cut(limit int, what string) {
+	n.said = append(n.said, Note{Code: CodeCut, Count: uint64(limit), Text: fmt.Sprintf("only the first %d %s are listed", limit, what)})
+}
+
+// answer adds what is not known at large, and of the movements that concern the answer. A nil concerns
+// leaves movements out.
+func (n *notes) answer(ctx context.Context, concerns func(CoverageRow) bool) (Answer, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	parts := make([][]Note, 6)
+	for i, find := range []func(context.Context) ([]Note, error){
+		n.holes, n.gaps, n.silent, n.rejected, n.behind,
+		func(ctx context.Context) ([]Note, error) { return n.movements(ctx, concerns) },
+	} {
+		group.Go(func() (err error) {
+			parts[i], err = find(ctx)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Answer{}, err
+	}
+	a := Answer{AsOf: n.asOf, Complete: true, Notes: append([]Note{}, n.said...)}
+	for _, part := range parts {
+		a.Notes = append(a.Notes, part...)
+	}
+	slices.SortStableFunc(a.Notes, func(x, y Note) int {
+		return slices.Index(codes, x.Code) - slices.Index(codes, y.Code)
+	})
+	for _, note := range a.Notes {
+		if note.Code != CodeAttested && note.Code != CodeNone {
+			a.Complete = false
+		}
+	}
+	return a, nil
+}
+
+var codes = []string{CodeNone, CodeOpen, CodeFailed, CodeCounted, CodeWhole, CodeChunksMissing, CodeUnknownMovement, CodeUnknownKind,
+	CodeAttested, CodeHole, CodeGap, CodeSilent, CodeRejected, CodeParked, CodeBehind, CodeCut}
+
+// movements makes one note for each code, and one for each attested destroy.
+func (n *notes) movements(ctx context.Context, concerns func(CoverageRow) bool) ([]Note, error) {
+	rows, err := n.g.Coverage(ctx, n.asOf)
+	if err != nil {
+		return nil, err
+	}
+	byCode := map[string][]CoverageRow{}
+	for _, row := range rows {
+		if row.Code == CodeUnknownMovement || concerns != nil && concerns(row) {
+			byCode[row.Code] = append(byCode[row.Code], row)
+		}
+	}
+	var out []Note
+	for _, code := range codes {
+		rows := byCode[code]
+		if len(rows) == 0 {
+			continue
+		}
+		if code == CodeAttested {
+			for _, row := range rows {
+				out = append(out, attestedNote(row))
+			}
+			continue
+		}
+		note := Note{Code: code, Count: uint64(len(rows))}
+		var sum uint64
+		for i, row := range rows {
+			sum += row.Count
+			if i < MaxNoteMovements {
+				note.Movements = append(note.Movements, row.MovementRef)
+			}
+			note.Places = append(note.Places, row.Output)
+			note.Places = append(note.Places, row.Inputs...)
+		}
+		slices.Sort(note.Places)
+		note.Places = slices.DeleteFunc(slices.Compact(note.Places), func(p string) bool { return p == "" })
+		if code == CodeCounted {
+			note.Records = sum
+		}
+		note.Text = movementsText(code, note.Count, sum)
+		out = append(out, note)
+	}
+	return out, nil
+}
+
+func movementsText(code string, n, sum uint64) string {
+	movements := plural(n, "movement")
+	switch code {
+	case CodeOpen:
+		return movements + " still open, or never closed: more electors may have gone than are listed"
+	case CodeFailed:
+		return movements + " failed: the electors that had gone by then are counted"
+	case CodeCounted:
+		return fmt.Sprintf("plus up to %s from %s whose electors are not known", plural(sum, "record"), movements)
+	case CodeWhole:
+		return movements + " of everything that the inputs held: which electors that were is not derived yet"
+	case CodeChunksMissing:
+		return fmt.Sprintf("%s missing from %s: their electors are not counted", plural(sum, "chunk"), movements)
+	case CodeUnknownMovement:
+		return fmt.Sprintf("%s of %s that nothing else is known of: their electors are not counted", plural(sum, "chunk"), movements)
+	case CodeUnknownKind:
+		return movements + " of a kind that this version does not know: taken to add electors"
+	}
+	return movements
+}
+
+func attestedNote(row CoverageRow) Note {
+	where := strings.Join(row.Inputs, ", ")
+	return Note{Code: CodeAttested, Count: 1, Places: row.Inputs, Movements: []MovementRef{row.MovementRef},
+		Text: fmt.Sprintf("%s is said to be destroyed, by %s, on %s: nothing is taken away for it", where, row.Org, row.OccurredAt)}
+}
+
+func (n *notes) holes(ctx context.Context) ([]Note, error) {
+	holes, err := n.g.Holes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	note := Note{Code: CodeHole}
+	for _, h := range holes {
+		if h.Reported { // the gap says it
+			continue
+		}
+		note.Count += h.Missing
+		note.Sidecars = append(note.Sidecars, h.Org+"/"+h.Sidecar)
+	}
+	if note.Count == 0 {
+		return nil, nil
+	}
+	note.Sidecars = slices.Compact(note.Sidecars)
+	note.Text = fmt.Sprintf("%s of %s never arrived", plural(note.Count, "message"), plural(uint64(len(note.Sidecars)), "sidecar"))
+	return []Note{note}, nil
+}
+
+func (n *notes) gaps(ctx context.Context) ([]Note, error) {
+	gaps, err := n.g.Gaps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	note := Note{Code: CodeGap}
+	for _, gap := range gaps {
+		if !n.asOf.IsZero() && gap.From.After(n.asOf.Time) { // it began later
+			continue
+		}
+		note.Count++
+		note.Records += gap.Records
+		note.Sidecars = append(note.Sidecars, gap.Org+"/"+gap.Sidecar)
+		if gap.Place != "" {
+			note.Places = append(note.Places, gap.Place)
+		}
+	}
+	if note.Count == 0 {
+		return nil, nil
+	}
+	note.Sidecars = slices.Compact(note.Sidecars)
+	slices.Sort(note.Places)
+	note.Places = slices.Compact(note.Places)
+	note.Text = plural(note.Count, "gap") + " reported by sidecars: what passed then was not recorded"
+	return []Note{note}, nil
+}
+
+func (n *notes) silent(ctx context.Context) ([]Note, error) {
+	sidecars, err := n.g.Sidecars(ctx)
+	if err != nil {
+		return nil, err
+	}
+	note := Note{Code: CodeSilent}
+	for _, s := range sidecars {
+		if s.IntervalMS == 0 || n.g.now().Before(s.LastHeard.Add(3*time.Duration(s.IntervalMS)*time.Millisecond)) {
+			continue
+		}
+		if !n.asOf.IsZero() && !n.asOf.After(s.LastHeard.Time) { // it spoke after the time asked about
+			continue
+		}
+		note.Count++
+		note.Sidecars = append(note.Sidecars, s.Org+"/"+s.Sidecar)
+		note.Places = append(note.Places, s.Places...)
+	}
+	if note.Count == 0 {
+		return nil, nil
+	}
+	slices.Sort(note.Places)
+	note.Places = slices.Compact(note.Places)
+	note.Text = plural(note.Count, "sidecar") + " silent for more than three heartbeats: what they record may be missing"
+	return []Note{note}, nil
+}
+
+func (n *notes) rejected(ctx context.Context) ([]Note, error) {
+	var rejected, parked uint64
+	err := n.g.conn.QueryRow(ctx, "SELECT countIf(NOT parked), countIf(parked) FROM rejections WHERE NOT settled").Scan(&rejected, &parked)
+	if err != nil {
+		return nil, fmt.Errorf("count rejected messages: %w", explain(err))
+	}
+	var out []Note
+	if rejected > 0 {
+		out = append(out, Note{Code: CodeRejected, Count: rejected, Text: plural(rejected, "message") + " not understood, and left out"})
+	}
+	if parked > 0 {
+		out = append(out, Note{Code: CodeParked, Count: parked, Text: plural(parked, "message") + " of a later version, left out until replayed"})
+	}
+	return out, nil
+}
+
+func (n *notes) behind(ctx context.Context) ([]Note, error) {
+	logs, err := n.g.Progress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var behind uint64
+	for _, log := range logs {
+		behind += log.Behind
+	}
+	if behind == 0 {
+		return nil, nil
+	}
+	return []Note{{Code: CodeBehind, Count: behind, Text: plural(behind, "message") + " of the log not read yet"}}, nil
+}
+
+func plural(n uint64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Coverage lists the movements that could change answers as of a time (zero: all), and why.
+func (g *Graph) Coverage(ctx context.Context, asOf schema.Time) ([]CoverageRow, error) {
+	out := []CoverageRow{}
+	err := g.ask(ctx, "read coverage", func(rows driver.Rows) error {
+		var row CoverageRow
+		var occurredAt *time.Time
+		var kind string
+		if err := rows.Scan(&row.Code, &occurredAt, &row.Org, &row.Sidecar, &row.ID, &kind, &row.Inputs, &row.Output, &row.Count); err != nil {
+			return err
+		}
+		row.OccurredAt, row.Kind = atOrZero(occurredAt), schema.Kind(kind)
+		out = append(out, row)
+		return nil
+	}, `SELECT code, occurred_at, org, sidecar, id, kind, inputs, output, count FROM coverage_as_of(as_of = $1)
+		ORDER BY code, occurred_at, org, sidecar, id`, asOf.String())
+	return out, err
+}

@@ -1,0 +1,63 @@
+{{define "coverage.comment"}}What could change the answers: movements that are open, failed, counted, of unknown electors or of an unknown kind, and chunks of unknown movements{{end}}
+{{define "coverage.columns"}}
+    code        String                         COMMENT 'open, failed, counted, whole, chunks_missing, unknown_kind, attested, unknown_movement',
+    occurred_at Nullable(DateTime64(6, 'UTC')) COMMENT 'When the movement began; NULL when only chunks of it are known',
+    org         String                         COMMENT 'Organisation that published it',
+    sidecar     String                         COMMENT 'Sidecar that published it',
+    id          String                         COMMENT 'Id of the movement',
+    kind        String                         COMMENT 'Kind of movement',
+    inputs      Array(String)                  COMMENT 'Places that records came from',
+    output      String                         COMMENT 'Place that records went to',
+    count       UInt64                         COMMENT 'Records whose electors are not known (counted), or chunks missing or too many'
+{{end}}
+{{define "coverage"}}
+SELECT code, occurred_at, org, sidecar, id, kind, inputs, output, count
+FROM
+(
+    SELECT
+        c.1 AS code, toNullable(m.occurred_at) AS occurred_at, m.org AS org, m.sidecar AS sidecar, m.id AS id,
+        m.kind AS kind, m.inputs AS inputs, m.output AS output, c.2 AS count
+    FROM
+    (
+        SELECT
+            movement,
+            any(toString(r.org))                                    AS org,
+            any(toString(r.sidecar))                                AS sidecar,
+            any(toString(r.id))                                     AS id,
+            argMax(r.occurred_at, (r.revision, r.body_hash))        AS occurred_at,
+            argMax(toString(r.kind), (r.revision, r.body_hash))     AS kind,
+            argMax(toString(r.outcome), (r.revision, r.body_hash))  AS outcome,
+            argMax(r.inputs, (r.revision, r.body_hash))             AS inputs,
+            argMax(toString(r.output), (r.revision, r.body_hash))   AS output,
+            -- codes that the form of the movement alone decides, and what it announced
+            argMax(arrayFilter(c -> c.1 != '',
+            [
+                (if(r.state = 'open', 'open', ''), toUInt64(0)),
+                (if(r.outcome = 'failed', 'failed', ''), toUInt64(0)),
+                (if(r.mode = 'counted', 'counted', ''), r.records),
+                (if(r.mode = 'listed' AND arraySum(r.set_unkeyed) > 0, 'counted', ''), arrayMax(arrayPushBack(r.set_unkeyed, 0))),
+                (if(r.mode = 'whole', 'whole', ''), toUInt64(0)),
+                (if(r.known_kind = 0, 'unknown_kind', ''), toUInt64(0)),
+                (if(r.kind = 'destroy' AND r.effective_basis = 'attested', 'attested', ''), toUInt64(0))
+            ]), (r.revision, r.body_hash)) AS codes,
+            argMax(if(r.mode = 'listed' AND r.state = 'closed', arraySum(r.set_chunks), 0), (r.revision, r.body_hash)) AS announced
+        FROM {{name "movement_revision"}} AS r
+        GROUP BY movement
+        {{template "current.real" .}}
+    ) AS m
+    LEFT JOIN
+    (
+        SELECT movement, uniqExact((`set`, chunk)) AS chunks FROM {{name "chunk"}} GROUP BY movement
+    ) AS r ON r.movement = m.movement
+    ARRAY JOIN arrayConcat(m.codes, if(ifNull(r.chunks, 0) < m.announced, [('chunks_missing', toUInt64(m.announced - ifNull(r.chunks, 0)))], [])) AS c
+    UNION ALL
+    SELECT
+        'unknown_movement', CAST(NULL, 'Nullable(DateTime64(6, \'UTC\'))'), toString(n.org), toString(n.sidecar), toString(n.id),
+        '', [], '', uniqExact((c.`set`, c.chunk))
+    FROM {{name "chunk"}} AS c
+    INNER JOIN {{name "movement_number"}} AS n ON n.movement = c.movement
+    WHERE c.movement NOT IN (SELECT movement FROM {{name "movement_revision"}})
+    GROUP BY n.org, n.sidecar, n.id
+)
+ORDER BY code, occurred_at, org, sidecar, id
+{{end}}

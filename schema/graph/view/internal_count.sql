@@ -1,0 +1,19 @@
+{{define "internal_count.comment"}}Internal: how many electors each listed movement carried{{end}}
+{{define "internal_count"}}
+SELECT c.movement AS movement, k.id_space AS id_space, k.key_id AS key_id, toUInt64(c.electors) AS electors
+FROM
+(
+    SELECT movement, space, groupBitmapMerge(s.electors) AS electors
+    FROM
+    (
+        SELECT movement, space, electors
+        FROM {{name "set_by_movement"}}
+        UNION ALL
+        SELECT movement, space, groupBitmapState(number) AS electors
+        FROM {{name "row_by_movement"}}
+        GROUP BY movement, space
+    ) AS s
+    GROUP BY movement, space
+) AS c
+INNER JOIN {{name "internal_space"}} AS k ON k.space = c.space
+{{end}}

@@ -1,0 +1,46 @@
+{{define "internal_movement.comment"}}Internal: every movement in its current form, the greatest (revision, body_hash), with its number; exercises left out{{end}}
+{{define "internal_movement"}}
+SELECT
+    movement,
+    any(r.org)                                                     AS org,
+    any(r.sidecar)                                                 AS sidecar,
+    any(r.id)                                                      AS id,
+    max(r.revision)                                                AS revision,
+    uniqExact((r.revision, r.body_hash))                           AS revisions,
+    argMax(r.state, (r.revision, r.body_hash))                     AS state,
+    argMax(r.outcome, (r.revision, r.body_hash))                   AS outcome,
+    argMax(r.reason, (r.revision, r.body_hash))                    AS reason,
+    argMax(r.kind, (r.revision, r.body_hash))                      AS kind,
+    argMax(r.known_kind, (r.revision, r.body_hash))                AS known_kind,
+    argMax(r.basis, (r.revision, r.body_hash))                     AS published_basis,
+    argMax(r.effective_basis, (r.revision, r.body_hash))           AS basis,
+    argMax(r.removes, (r.revision, r.body_hash))                   AS removes,
+    argMax(r.occurred_at, (r.revision, r.body_hash))               AS occurred_at,
+    argMax(tuple(r.closed_at), (r.revision, r.body_hash)).1        AS closed_at,
+    argMax(r.recorded_at, (r.revision, r.body_hash))               AS recorded_at,
+    argMax(r.inputs, (r.revision, r.body_hash))                    AS inputs,
+    argMax(r.input_fields, (r.revision, r.body_hash))              AS input_fields,
+    argMax(r.output, (r.revision, r.body_hash))                    AS output,
+    argMax(r.actor, (r.revision, r.body_hash))                     AS actor,
+    argMax(r.recorded_by_user, (r.revision, r.body_hash))          AS recorded_by_user,
+    argMax(r.recorded_by_host, (r.revision, r.body_hash))          AS recorded_by_host,
+    argMax(r.purpose, (r.revision, r.body_hash))                   AS purpose,
+    argMax(r.agreement, (r.revision, r.body_hash))                 AS agreement,
+    argMax(r.legal_basis, (r.revision, r.body_hash))               AS legal_basis,
+    argMax(r.fields, (r.revision, r.body_hash))                    AS fields,
+    argMax(r.mode, (r.revision, r.body_hash))                      AS mode,
+    argMax(r.records, (r.revision, r.body_hash))                   AS records,
+    argMax(r.set_id_space, (r.revision, r.body_hash))              AS set_id_space,
+    argMax(r.set_key_id, (r.revision, r.body_hash))                AS set_key_id,
+    argMax(r.set_keys, (r.revision, r.body_hash))                  AS set_keys,
+    argMax(r.set_unkeyed, (r.revision, r.body_hash))               AS set_unkeyed,
+    argMax(r.set_chunks, (r.revision, r.body_hash))                AS set_chunks,
+    argMax(r.evidence_mac, (r.revision, r.body_hash))              AS evidence_mac,
+    argMax(r.evidence_bytes, (r.revision, r.body_hash))            AS evidence_bytes,
+    argMax(r.evidence_statement, (r.revision, r.body_hash))        AS evidence_statement,
+    argMax(r.evidence_document, (r.revision, r.body_hash))         AS evidence_document,
+    min(r.received_at)                                             AS received_at
+FROM {{name "movement_revision"}} AS r
+GROUP BY movement
+HAVING argMax(r.exercise, (r.revision, r.body_hash)) = ''
+{{end}}

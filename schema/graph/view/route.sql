@@ -1,0 +1,30 @@
+{{define "route"}}
+SELECT
+    key, id_space, key_id, target, toUInt32(step) AS step,
+    m.1 AS occurred_at, m.2 AS org, m.3 AS sidecar, m.4 AS id, m.5 AS kind, m.6 AS basis, m.7 AS state, m.8 AS outcome,
+    m.9 AS inputs,
+    multiIf(step > 1, path[step - 1].10, length(m.9) = 1, m.9[1], '') AS from_place,
+    m.10 AS to_place, m.11 AS actor, m.12 AS purpose, m.13 AS agreement, m.14 AS fields
+FROM
+(
+    SELECT key, id_space, key_id, goal.1 AS target,
+        arrayMap(i -> ms[i], arrayFold((route, x) -> if(before[route[1]] = 0, route, arrayPushFront(route, before[route[1]])), ms, [goal.2])) AS path
+    FROM
+    (
+        WITH
+            arraySort(m -> (m.1, m.2, m.3, m.4), groupArray((occurred_at, org, sidecar, id, kind, basis, state, outcome, inputs, output, actor, purpose, agreement, fields))) AS ms,
+            arrayMap(m -> m.10, ms) AS outputs,
+            -- for each movement the earliest one before it that brought the elector to one of its inputs; 0: none did
+            arrayMap((m, i) -> arrayFirstIndex((p, j) -> j < i AND has(m.9, p), outputs, arrayEnumerate(outputs)), ms, arrayEnumerate(ms)) AS before,
+            -- the first entry into the place asked, or, when none is, into each place
+            if({at:String} = '', arrayMap(p -> (p, toUInt32(indexOf(outputs, p))), arrayDistinct(outputs)),
+                arrayFilter(t -> t.2 > 0, [({at:String}, arrayFirstIndex(p -> {{at "p"}}, outputs))])) AS targets
+        SELECT key, id_space, key_id, ms, before, arrayJoin(targets) AS goal
+        FROM ({{template "dossier" .}})
+        WHERE output != '' AND outcome != 'retracted'
+        GROUP BY key, id_space, key_id
+    )
+)
+ARRAY JOIN path AS m, arrayEnumerate(path) AS step
+ORDER BY key, id_space, key_id, target, step
+{{end}}
