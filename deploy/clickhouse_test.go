@@ -55,9 +55,9 @@ const inspector = `<clickhouse><users><inspector>
 </inspector></users></clickhouse>
 `
 
-func startDatabase(t *testing.T) database {
+func startDatabase(t *testing.T, secrets string) database {
 	t.Helper()
-	db := database{secrets: secrets(t), native: freePort(t), web: freePort(t)}
+	db := database{secrets: secrets, native: freePort(t), web: freePort(t)}
 	dir := t.TempDir()
 	for _, folder := range []string{"config.d", "users.d", "data"} {
 		if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
@@ -166,7 +166,7 @@ func refused(t *testing.T, conn driver.Conn, user, sql string, codes ...int32) {
 }
 
 func TestClickHouseSettings(t *testing.T) {
-	db := startDatabase(t)
+	db := startDatabase(t, secrets(t))
 	ctx := t.Context()
 	if err := graph.Migrate(ctx, graph.Options{DSN: db.dsn("rolltrace"), Definer: "rolltrace"}); err != nil {
 		t.Fatalf("migrate with the rights of rolltrace: %v", err)
