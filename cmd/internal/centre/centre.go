@@ -17,6 +17,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"github.com/rolltrace/rolltrace/cmd/internal/config"
+	"github.com/rolltrace/rolltrace/cmd/internal/hub"
 	"github.com/rolltrace/rolltrace/deploy/embedded"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
@@ -29,6 +31,7 @@ const (
 	natsAddress           = "127.0.0.1:4222"
 	clickHouseAddress     = "127.0.0.1:9000"
 	clickHouseHTTPAddress = "127.0.0.1:8123"
+	httpAddress           = "127.0.0.1:9464"
 )
 
 // Free is the address of a part that takes any free port on loopback.
@@ -38,12 +41,12 @@ const Free = "127.0.0.1:0"
 type Config struct {
 	// Data is the folder of everything that is kept. It is made if it is not there. Required.
 	Data string
-	// NATS is the URL of a hub of your own. "" runs one in this process.
-	NATS string
+	// Hub is a hub of your own. Without a URL, one runs in this process.
+	Hub hub.Config
 	// ClickHouse is the DSN of a ClickHouse of your own. "" runs one beside this process.
 	ClickHouse string
-	// Listen says where embedded parts listen. "" is where they did last time, else the usual port, else a
-	// free one; port 0 is any free one. HTTP is not read here.
+	// Listen says where the parts that are run here listen. "" is where they did last time, else the usual
+	// port, else a free one; port 0 is any free one.
 	Listen Listen
 	// NATSUser, NATSPassword and NATSTLS are what clients of the embedded hub need. Off loopback all are
 	// required.
@@ -64,7 +67,7 @@ type Part struct {
 	What  string
 }
 
-// A Centre is a running centre without its consumer. Its methods are not safe for concurrent use.
+// A Centre is a running centre without its consumer, which is the caller's: Serves. Its methods are not safe for concurrent use.
 type Centre struct {
 	cfg        Config
 	info       Info
@@ -104,6 +107,7 @@ func (c *Centre) start(ctx context.Context) error {
 	if err := c.startClickHouse(ctx, previous.Listen); err != nil {
 		return err
 	}
+	c.info.Listen.HTTP = choose(c.cfg.Listen.HTTP, previous.Listen.HTTP, httpAddress)
 	if err := graph.Migrate(ctx, graph.Options{DSN: c.owner(), Definer: c.definer()}); err != nil {
 		return fmt.Errorf("migrate clickhouse: %w", AtClickHouse(c.owner(), err))
 	}
@@ -133,37 +137,13 @@ func (c *Centre) take() error {
 }
 
 func (c *Centre) startHub(ctx context.Context, previous Listen) error {
-	where, options := c.cfg.NATS, []nats.Option{nats.Name("rolltrace"), nats.MaxReconnects(-1)}
-	if where == "" {
-		cfg := embedded.NATSConfig{
-			Dir:    filepath.Join(c.cfg.Data, "nats"),
-			Listen: choose(c.cfg.Listen.NATS, previous.NATS, natsAddress),
-			TLS:    c.cfg.NATSTLS,
-			Log:    c.cfg.Log.With().Str("part", "nats").Logger(),
-		}
-		if c.cfg.NATSUser != "" {
-			cfg.Users = []embedded.NATSUser{{Name: c.cfg.NATSUser, Password: c.cfg.NATSPassword}}
-			options = append(options, nats.UserInfo(c.cfg.NATSUser, c.cfg.NATSPassword))
-		}
-		server, err := embedded.StartNATS(ctx, cfg)
-		if err != nil {
-			return err
-		}
-		c.nats = server
-		c.info.NATS, c.info.Listen.NATS = server.URL(), hostOf(server.URL())
-		c.part("nats", server.URL(), "embedded, sync always, "+server.Dir())
-		options = append(options, server.InProcess())
-	} else {
-		c.info.NATS = where
-		c.part("nats", redactedHosts(where), "given")
-	}
-	conn, err := nats.Connect(where, options...)
+	conn, err := c.connectHub(ctx, previous)
 	if err != nil {
-		return fmt.Errorf("connect to nats at %s: %w: is it running there, and are the credentials right?", redactedHosts(c.info.NATS), err)
+		return err
 	}
 	if c.Hub, err = jetstream.New(conn); err != nil {
 		conn.Close()
-		return fmt.Errorf("connect to nats: %w", err)
+		return fmt.Errorf("connect to the hub: %w", err)
 	}
 	if c.Log, err = stream.Ensure(ctx, c.Hub, stream.Options{}); err != nil {
 		return fmt.Errorf("prepare the log: %w", err)
@@ -171,17 +151,49 @@ func (c *Centre) startHub(ctx context.Context, previous Listen) error {
 	return nil
 }
 
+func (c *Centre) connectHub(ctx context.Context, previous Listen) (*nats.Conn, error) {
+	if where := c.cfg.Hub.NATS; !where.IsZero() {
+		c.info.NATS = where.Reveal()
+		c.part("nats", where.String(), "given")
+		return hub.Connect(c.cfg.Hub, hub.Options{Name: "rolltrace", Log: c.cfg.Log})
+	}
+	cfg := embedded.NATSConfig{
+		Dir:    filepath.Join(c.cfg.Data, "nats"),
+		Listen: choose(c.cfg.Listen.NATS, previous.NATS, natsAddress),
+		TLS:    c.cfg.NATSTLS,
+		Log:    c.cfg.Log.With().Str("part", "nats").Logger(),
+	}
+	var options []nats.Option
+	if c.cfg.NATSUser != "" {
+		cfg.Users = []embedded.NATSUser{{Name: c.cfg.NATSUser, Password: c.cfg.NATSPassword}}
+		options = append(options, nats.UserInfo(c.cfg.NATSUser, c.cfg.NATSPassword))
+	}
+	server, err := embedded.StartNATS(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.nats = server
+	c.info.NATS, c.info.Listen.NATS = server.URL(), hostOf(server.URL())
+	c.part("nats", server.URL(), "embedded, sync always, "+server.Dir())
+	conn, err := nats.Connect("", append(options, server.InProcess(), nats.Name("rolltrace"), nats.MaxReconnects(-1))...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the hub: %w", err)
+	}
+	return conn, nil
+}
+
 func (c *Centre) startClickHouse(ctx context.Context, previous Listen) error {
-	if given := c.cfg.ClickHouse; given != "" {
-		c.Writer, c.Reader = given, given
-		c.info.ClickHouse = map[string]string{"": given}
-		c.part("clickhouse", redactedHosts(given), "given")
+	if dsn := c.cfg.ClickHouse; dsn != "" {
+		c.Writer, c.Reader = dsn, dsn
+		c.info.ClickHouse = map[string]string{given: dsn}
+		c.part("clickhouse", config.RedactURL(dsn), "given")
 		return nil
 	}
 	server, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{
 		Dir:       filepath.Join(c.cfg.Data, "clickhouse"),
 		Listen:    choose(c.cfg.Listen.ClickHouse, previous.ClickHouse, clickHouseAddress),
 		HTTP:      choose(c.cfg.Listen.ClickHouseHTTP, previous.ClickHouseHTTP, clickHouseHTTPAddress),
+		Views:     graph.Views(),
 		MaxMemory: c.cfg.MaxMemory,
 		Progress:  c.cfg.Progress,
 		Log:       c.cfg.Log.With().Str("part", "clickhouse").Logger(),
@@ -190,7 +202,7 @@ func (c *Centre) startClickHouse(ctx context.Context, previous Listen) error {
 		return err
 	}
 	c.clickhouse = server
-	c.Writer, c.Reader = server.DSN(embedded.Writer), server.DSN(embedded.Owner)
+	c.Writer, c.Reader = server.DSN(embedded.Writer), server.DSN(embedded.Analyst)
 	c.info.ClickHouse = map[string]string{}
 	for _, user := range []string{embedded.Owner, embedded.Writer, embedded.Analyst, embedded.Dashboard} {
 		c.info.ClickHouse[user] = server.DSN(user)
@@ -230,6 +242,9 @@ func (c *Centre) Serves(part Part, listen string) error {
 	c.info.Listen.HTTP = listen
 	return c.publish()
 }
+
+// Listen is where the parts that are run here listen; HTTP is where the caller's part should.
+func (c *Centre) Listen() Listen { return c.info.Listen }
 
 // Data is the data folder, as an absolute path.
 func (c *Centre) Data() string { return c.cfg.Data }

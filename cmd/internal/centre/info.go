@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/rolltrace/rolltrace/cmd/internal/config"
+	"github.com/rolltrace/rolltrace/deploy/embedded"
 	"github.com/rolltrace/rolltrace/schema"
 )
 
@@ -72,6 +72,16 @@ func ReadInfo(data string) (Info, error) {
 	return info, nil
 }
 
+// ReadRunning is ReadInfo for whoever wants to connect: the centre has not been stopped. It may have been
+// killed, which connecting tells.
+func ReadRunning(data string) (Info, error) {
+	info, err := ReadInfo(data)
+	if err == nil && info.PID == 0 {
+		err = fmt.Errorf("the centre of %s does not run: start it with \"rolltrace up --data %s\"", data, data)
+	}
+	return info, err
+}
+
 // write replaces the data folder's centre.json, whole or not at all.
 func (i Info) write(data string) error {
 	i.Format = infoFormat
@@ -97,5 +107,13 @@ func (i Info) write(data string) error {
 	return nil
 }
 
-// redactedHosts names a server without its credentials.
-func redactedHosts(address string) string { return config.RedactURL(address) }
+// Reader is the DSN that questions are asked with.
+func (i Info) Reader() string {
+	if dsn := i.ClickHouse[embedded.Analyst]; dsn != "" {
+		return dsn
+	}
+	return i.ClickHouse[given]
+}
+
+// given stands in place of a user for a ClickHouse that is not run here.
+const given = ""
