@@ -11,9 +11,8 @@ import (
 
 // Headers of the files of the story. The identifier is always the first column.
 const (
-	addressHeader  = "elector_id,family_name,given_name,civic_address,municipality,province,postal_code\n"
-	nameHeader     = "elector_id,family_name,given_name\n"
-	locationHeader = "elector_id,civic_address,municipality,province,postal_code\n"
+	addressHeader = "elector_id,family_name,given_name,civic_address,municipality,province,postal_code\n"
+	nameHeader    = "elector_id,family_name,given_name\n"
 )
 
 // A cast is who is who in the christmas-cards story. It is a function of the roll alone.
@@ -92,7 +91,6 @@ type line func(id, name, location string, p person) string
 
 func whole(id, name, location string, _ person) string { return id + "," + name + "," + location }
 func named(id, name, _ string, _ person) string        { return id + "," + name }
-func located(id, _, location string, _ person) string  { return id + "," + location }
 
 func signUp(id, name, location string, p person) string {
 	if !p.gave {

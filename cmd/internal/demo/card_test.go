@@ -81,7 +81,7 @@ func TestFilesAgree(t *testing.T) {
 		if row[3] == "" || signUps[id] == nil {
 			t.Errorf("%s: %v", id, row)
 		}
-		if want := pulled[id]; want != nil && (row[3] != want[1] || list[id] != nil && row[3] != list[id][3]) {
+		if want := pulled[id]; want != nil && (row[3] != want[3] || list[id] != nil && row[3] != list[id][3]) {
 			t.Errorf("%s: another address on the card list", id)
 		}
 	}

@@ -67,17 +67,17 @@ func (s *stage) christmas(ctx context.Context) error {
 			return s.tee(ctx, knownFile, "", "--kind", "export", "--from", string(supporters), "--to", string(knownList),
 				"--id", "elector_id", "--fields", "name,civic_address", "--actor", staffer, "--purpose", "greeting-cards")
 		}},
-		{"… and those whose address is not known", func(ctx context.Context) error {
+		{"… and, for headquarters, those whose address is not known", func(ctx context.Context) error {
 			return s.tee(ctx, lackingFile, "", "--kind", "export", "--from", string(supporters), "--to", string(lackingList),
 				"--id", "elector_id", "--fields", "name", "--actor", staffer, "--purpose", "greeting-cards")
 		}},
 		{"A colleague at headquarters pulls the missing addresses from the party's database", func(ctx context.Context) error {
 			return s.tee(ctx, pulledFile, "", "--kind", "export", "--from", string(voters), "--to", string(pulledList),
-				"--id", "elector_id", "--fields", "civic_address", "--actor", colleague, "--purpose", "greeting-cards")
+				"--id", "elector_id", "--fields", "name,civic_address", "--actor", colleague, "--purpose", "greeting-cards")
 		}},
-		{"The lists are merged", func(ctx context.Context) error {
-			return s.tee(ctx, cardFile, "", "--kind", "merge", "--from", string(knownList), "--from", string(lackingList),
-				"--from", string(pulledList), "--to", string(cardList), "--id", "elector_id", "--fields", "name,civic_address",
+		{"The two lists with addresses are merged", func(ctx context.Context) error {
+			return s.tee(ctx, cardFile, "", "--kind", "merge", "--from", string(knownList), "--from", string(pulledList),
+				"--to", string(cardList), "--id", "elector_id", "--fields", "name,civic_address",
 				"--actor", staffer, "--purpose", "greeting-cards")
 		}},
 		{"The merged list goes to a printer", func(ctx context.Context) error {
@@ -121,7 +121,7 @@ func (s *stage) files(c *cast) error {
 		{canvassFile, addressHeader, whole, [][]person{c.canvassed}},
 		{knownFile, addressHeader, whole, [][]person{c.known}},
 		{lackingFile, nameHeader, named, [][]person{c.lacking}},
-		{pulledFile, locationHeader, located, [][]person{c.found}},
+		{pulledFile, addressHeader, whole, [][]person{c.found}},
 		{cardFile, addressHeader, whole, [][]person{c.known, c.found}},
 	} {
 		if err := c.write(s.path(f.name), f.header, f.form, f.groups...); err != nil {
@@ -152,7 +152,7 @@ func (s *stage) declared(kind schema.Kind, from, to schema.Place, file string, a
 	return declaration{
 		Kind: kind, Basis: schema.Declared, OccurredAt: schema.At(at),
 		Inputs: []schema.Input{{Place: from, Fields: fields}}, Output: to, Fields: fields,
-		IDsFrom: idsFrom{File: s.path(file), ID: "elector_id"},
+		IDsFrom: idsFrom{File: filepath.Base(file), ID: "elector_id"}, // beside the file of the line
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/schematest/roll"
 )
 
@@ -78,7 +79,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	s := &stage{
 		cfg: cfg, roll: roll.New(seed, all[:cfg.Districts]...), programs: programs, launcher: newLauncher(),
 		ended:  make(chan error, 1),
-		report: &Report{Scenario: cfg.Scenario, Districts: cfg.Districts, Electors: uint64(roll.Count(all[:cfg.Districts])), Data: cfg.Data},
+		report: &Report{Answers: Answers{CopiesLeft: []Copy{}, Destroyed: []schema.Place{}, Notes: []string{}}, Scenario: cfg.Scenario, Districts: cfg.Districts, Electors: uint64(roll.Count(all[:cfg.Districts])), Data: cfg.Data},
 	}
 	began := time.Now()
 	err = s.play(ctx)
@@ -91,6 +92,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 
 func (s *stage) play(ctx context.Context) error {
 	if err := s.set(ctx); err != nil {
+		return err
+	}
+	if err := s.writeRecount(); err != nil {
 		return err
 	}
 	for _, part := range s.centre.Parts() {

@@ -90,16 +90,16 @@ func caughtUp(ctx context.Context, log stream.Log, dsn string, ended <-chan erro
 		return err
 	}
 	defer conn.Close()
-	reader := graph.NewReader(conn)
+	questions := graph.New(conn, graph.Config{})
 	tick := time.NewTicker(20 * time.Millisecond) // ClickHouse tells nobody of an insert: it has to be asked
 	defer tick.Stop()
 	for {
-		positions, err := reader.Positions(ctx)
+		logs, err := questions.Progress(ctx)
 		if err != nil {
 			return err
 		}
 		at := uint64(0)
-		for _, p := range positions {
+		for _, p := range logs {
 			if p.Log == log.ID {
 				at = p.Sequence
 			}

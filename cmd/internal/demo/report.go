@@ -26,15 +26,15 @@ type Step struct {
 // Answers are what the centre says about the case.
 type Answers struct {
 	Cards              uint64         `json:"cards"`                 // electors on the card list
-	FromListOfElectors uint64         `json:"from_list_of_electors"` // of them, whose address came from there
+	FromListOfElectors uint64         `json:"from_list_of_electors"` // of them, whose address came from the list of electors
 	FromDoorsteps      uint64         `json:"from_doorsteps"`        // … from canvassers at the door
 	GivenByThemselves  uint64         `json:"given_by_themselves"`   // … from themselves
-	PulledBy           []Pull         `json:"pulled_by"`
-	RouteOf            string         `json:"route_of"` // identifier of an invented elector
-	Route              []Hop          `json:"route"`
-	CopiesLeft         []Copy         `json:"copies_left"`
-	Destroyed          []schema.Place `json:"destroyed"`
-	Notes              []string       `json:"notes"`
+	PulledBy           []Pull         `json:"pulled_by"`             // who took addresses from the party's database
+	RouteOf            string         `json:"route_of"`              // identifier of an invented elector
+	Route              []Hop          `json:"route"`                 // of that one to the printer
+	CopiesLeft         []Copy         `json:"copies_left"`           // where somebody is still held
+	Destroyed          []schema.Place `json:"destroyed"`             // where nobody is any more
+	Notes              []string       `json:"notes"`                 // what could change the answers; none: nothing known
 }
 
 // A Pull is a movement by which somebody took addresses.
@@ -45,6 +45,7 @@ type Pull struct {
 	Movement   string            `json:"movement"`
 	Basis      schema.Basis      `json:"basis"`
 	Electors   uint64            `json:"electors"`
+	Unkeyed    uint64            `json:"unkeyed"` // records without an identifier
 }
 
 // A Hop is one movement of a route.
@@ -54,6 +55,7 @@ type Hop struct {
 	Kind       schema.Kind  `json:"kind"`
 	Basis      schema.Basis `json:"basis"`
 	OccurredAt schema.Time  `json:"occurred_at"`
+	Actor      string       `json:"actor"`
 	Movement   string       `json:"movement"`
 }
 

@@ -18,10 +18,10 @@ import (
 
 // Files of the stage, in the data folder.
 const (
-	keyFile     = "key.json"
-	sidecarFile = "sidecar.yaml"
-	logFolder   = "log"
-	centreData  = "centre"
+	KeyFile      = "key.json" // the key of the story
+	sidecarFile  = "sidecar.yaml"
+	logFolder    = "log"
+	CentreFolder = "centre" // data folder of the centre, for rolltrace up
 )
 
 // A stage is a demo at work: the centre, the sidecar and consumer as processes, and what they have done.
@@ -50,12 +50,12 @@ func (s *stage) set(ctx context.Context) error {
 		}
 	}
 	secret := pseudonym.NewSecret()
-	if err := os.WriteFile(s.path(keyFile), secret.KeyFile(), 0o600); err != nil {
+	if err := os.WriteFile(s.path(KeyFile), secret.KeyFile(), 0o600); err != nil {
 		return fmt.Errorf("write key file: %w", err)
 	}
 	var err error
 	s.centre, err = centre.Start(ctx, centre.Config{
-		Data:   s.path(centreData),
+		Data:   s.path(CentreFolder),
 		Listen: centre.Listen{NATS: centre.Free, ClickHouse: centre.Free, ClickHouseHTTP: centre.Free},
 		// The demo's parts share one machine with whatever else runs there.
 		MaxMemory: s.cfg.MaxMemory, Progress: s.cfg.Progress, Log: s.cfg.Log,
@@ -78,7 +78,7 @@ func (s *stage) set(ctx context.Context) error {
 func (s *stage) sidecarConfig() string {
 	return fmt.Sprintf("# The sidecar beside party-a's database: rolltrace-sidecar run --config %s\n"+
 		"org: party-a\nsidecar: hq-db-1\noutbox: %q\nnats: %q\nkey: %q\n",
-		s.path(sidecarFile), s.path("outbox"), s.centre.NATS(), s.path(keyFile))
+		s.path(sidecarFile), s.path("outbox"), s.centre.NATS(), s.path(KeyFile))
 }
 
 func (s *stage) serve(program string, args ...string) error {
@@ -224,6 +224,11 @@ func (c *comparison) Write(p []byte) (int, error) {
 	c.at += int64(len(p))
 	c.progress(c.at, c.size)
 	return len(p), nil
+}
+
+// ReadFrom takes large pieces from a pipe, where io.Copy would take small ones.
+func (c *comparison) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, make([]byte, 1<<20))
 }
 
 // whole says whether all of the file came out.
