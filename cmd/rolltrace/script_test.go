@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,14 +10,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/centre"
+	"github.com/rolltrace/rolltrace/schema/graph"
+	"github.com/rolltrace/rolltrace/schema/stream"
 )
 
 // programs builds the three real programs, once for this test binary, and returns their folder.
@@ -24,6 +31,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	built = folder
 	build := exec.Command("go", "build", "-o", folder+string(filepath.Separator), "../...")
 	if said, err := build.CombinedOutput(); err != nil {
 		return folder, fmt.Errorf("build the programs: %w: %s", err, said)
@@ -31,10 +39,13 @@ var programs = sync.OnceValues(func() (string, error) {
 	return folder, nil
 })
 
+// built is the folder of the programs, once they are built.
+var built string
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if folder, _ := programs(); folder != "" {
-		_ = os.RemoveAll(folder)
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 	os.Exit(code)
 }
@@ -62,11 +73,72 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sigterm": sigterm,
+			"settled": settled,
+			"hub": func(ts *testscript.TestScript, neg bool, args []string) {
+				fromInfo(ts, neg, args, func(info centre.Info) string { return info.NATS })
+			},
+			"badpassword": func(ts *testscript.TestScript, neg bool, args []string) {
+				fromInfo(ts, neg, args, func(info centre.Info) string {
+					return regexp.MustCompile(`:[^:@]*@`).ReplaceAllString(info.Reader(), ":wrong-password@")
+				})
+			},
+			"key":     key,
 			"occupy":  occupy,
 			"appears": appears,
 			"code":    code,
 		},
 	})
+}
+
+// settled FOLDER waits until the centre that runs on a data folder has brought everything that is at its hub
+// into ClickHouse.
+func settled(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: settled FOLDER")
+	}
+	info, err := centre.ReadInfo(ts.MkAbs(args[0]))
+	ts.Check(err)
+	conn, err := nats.Connect(info.NATS)
+	ts.Check(err)
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	ts.Check(err)
+	ctx := context.Background()
+	log, err := stream.Open(ctx, js)
+	ts.Check(err)
+	database, err := graph.Open(info.Reader())
+	ts.Check(err)
+	defer func() { _ = database.Close() }()
+	questions := graph.New(database, graph.Config{})
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for ; ; <-look.C {
+		progress, err := questions.Progress(ctx)
+		ts.Check(err)
+		if len(progress) == 1 && progress[0].Sequence >= log.Stream.CachedInfo().State.LastSeq {
+			return
+		}
+	}
+}
+
+// fromInfo FOLDER VARIABLE sets the variable to something that centre.json says.
+func fromInfo(ts *testscript.TestScript, neg bool, args []string, what func(centre.Info) string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: COMMAND FOLDER VARIABLE")
+	}
+	info, err := centre.ReadInfo(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Setenv(args[1], what(info))
+}
+
+// key FILE VARIABLE sets the variable to the elector key of a dossier.
+func key(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: key FILE VARIABLE")
+	}
+	var dossier graph.Dossier
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &dossier))
+	ts.Setenv(args[1], dossier.Elector.Key)
 }
 
 // occupy VARIABLE listens on a free port of loopback until the session ends, and sets the variable to its

@@ -45,7 +45,11 @@ func (t *table) write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	t.line(out, widths, titles)
 	for _, row := range t.rows {
-		t.line(out, widths, row)
+		shown := make([]string, len(row))
+		for i := range row {
+			shown[i] = cell(row[i])
+		}
+		t.line(out, widths, shown)
 	}
 	return out.Flush()
 }
@@ -53,7 +57,6 @@ func (t *table) write(w io.Writer) error {
 func (t *table) line(out *bufio.Writer, widths []int, cells []string) {
 	var line strings.Builder
 	for i, c := range cells {
-		c = cell(c)
 		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
 		if t.columns[i].number {
 			line.WriteString(pad + c)

@@ -7,19 +7,24 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/centre"
 	"github.com/rolltrace/rolltrace/cmd/internal/config"
+	"github.com/rolltrace/rolltrace/cmd/internal/consumer"
+	"github.com/rolltrace/rolltrace/cmd/internal/hub"
 	"github.com/rolltrace/rolltrace/cmd/internal/logging"
+	"github.com/rolltrace/rolltrace/cmd/internal/status"
 )
 
 // upConfig is the configuration of `rolltrace up`.
 type upConfig struct {
 	// Data is the folder of everything that is kept. Defaults to centre.DefaultData().
 	Data string `yaml:"data" doc:"folder of everything that is kept"`
-	// NATS is the URL of a hub. Empty (the default) runs one in this process.
-	NATS config.Address `yaml:"nats" doc:"URL of a hub of your own; none runs one here"`
+	// Hub is a hub of your own and how to log in there. No URL (the default) runs one in this process.
+	Hub hub.Config `yaml:",inline"`
 	// ClickHouse is the DSN of a ClickHouse. Empty (the default) runs one beside this process.
 	ClickHouse config.Address `yaml:"clickhouse" doc:"DSN of a ClickHouse of your own, of a user who may make tables; none runs one here"`
 	// NATSListen, ClickHouseListen and ClickHouseHTTP are where embedded parts listen. Empty (the default) is
@@ -31,12 +36,12 @@ type upConfig struct {
 	ClickHouseMemory config.Size `yaml:"clickhouse_memory" doc:"most memory that ClickHouse may take, for example 4GiB; 0 chooses by the machine"`
 	// NATSUser and NATSPassword are what clients of the embedded hub need; with a certificate and its key
 	// they need TLS too. Off loopback all four are required. Default to none.
-	NATSUser     string        `yaml:"nats_user" doc:"user that clients of the hub give"`
+	NATSUser     string        `yaml:"nats_user" doc:"user that clients of the hub that is run here give"`
 	NATSPassword config.Secret `yaml:"nats_password" doc:"password of that user; file:PATH reads it from a file"`
-	NATSCert     string        `yaml:"nats_tls_cert" doc:"file with the hub's certificate (PEM)"`
+	NATSCert     string        `yaml:"nats_tls_cert" doc:"file with the certificate (PEM) of the hub that is run here"`
 	NATSKey      string        `yaml:"nats_tls_key" doc:"file with the certificate's key (PEM)"`
-	// HTTP is where metrics and health are. Defaults to 127.0.0.1:0, any free port.
-	HTTP string `yaml:"http" doc:"where metrics and health are, on loopback; port 0 for any free one"`
+	// HTTP is where metrics and health are. Empty (the default) is as for the other parts, 127.0.0.1:9464.
+	HTTP string `yaml:"http" doc:"where /metrics, /healthz and /readyz are, on loopback; none likewise, or 127.0.0.1:9464"`
 	// Log is what is logged, and how.
 	Log logging.Config `yaml:"log"`
 }
@@ -50,11 +55,11 @@ func (c *upConfig) Validate() error {
 	case (c.NATSCert == "") != (c.NATSKey == ""):
 		return errors.New("nats_tls_cert, nats_tls_key: want both or none")
 	}
-	return nil
+	return c.Hub.Validate()
 }
 
 func upCommand() *cobra.Command {
-	cfg := &upConfig{Data: centre.DefaultData(), HTTP: centre.Free, Log: logging.Default()}
+	cfg := &upConfig{Data: centre.DefaultData(), HTTP: "", Log: logging.Default()}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start a centre on this machine: hub, ClickHouse, consumer",
@@ -81,8 +86,8 @@ folder.`,
 func up(ctx context.Context, cfg *upConfig, stdout, stderr io.Writer) (err error) {
 	log := logging.New(stderr, "rolltrace", cfg.Log)
 	parts := centre.Config{
-		Data: cfg.Data, NATS: cfg.NATS.Reveal(), ClickHouse: cfg.ClickHouse.Reveal(),
-		Listen:   centre.Listen{NATS: cfg.NATSListen, ClickHouse: cfg.ClickHouseListen, ClickHouseHTTP: cfg.ClickHouseHTTP},
+		Data: cfg.Data, Hub: cfg.Hub, ClickHouse: cfg.ClickHouse.Reveal(),
+		Listen:   centre.Listen{NATS: cfg.NATSListen, ClickHouse: cfg.ClickHouseListen, ClickHouseHTTP: cfg.ClickHouseHTTP, HTTP: cfg.HTTP},
 		NATSUser: cfg.NATSUser, NATSPassword: cfg.NATSPassword.Reveal(),
 		MaxMemory: cfg.ClickHouseMemory.Int64(), Log: log,
 	}
@@ -101,11 +106,44 @@ func up(ctx context.Context, cfg *upConfig, stdout, stderr io.Writer) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
+	return consume(ctx, c, log, stdout)
+}
+
+// consume runs the consumer of a centre, with metrics and health, and says where everything is.
+func consume(ctx context.Context, c *centre.Centre, log zerolog.Logger, stdout io.Writer) error {
+	listener, err := status.Listen(c.Listen().HTTP)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }() // Serve has, unless something fails before
+	reads, err := consumer.New(consumer.Options{Hub: c.Hub, ClickHouse: c.Writer, Log: log.With().Str("part", "consumer").Logger()})
+	if err != nil {
+		return err
+	}
+	where := listener.Addr().String()
+	if err := c.Serves(centre.Part{Name: "consumer", Where: "http://" + where, What: "in this process; /metrics, /healthz, /readyz"}, where); err != nil {
+		return err
+	}
+	if err := writeParts(stdout, c); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return status.Serve(serving, listener, reads.Handler()) })
+	group.Go(func() error {
+		defer stop() // health is answered until the last write is done
+		return centre.AtClickHouse(c.Writer, reads.Run(ctx))
+	})
+	return group.Wait()
+}
+
+// writeParts prints one line for each part: what it is, where it listens, what it is made of.
+func writeParts(w io.Writer, c *centre.Centre) error {
 	for _, part := range c.Parts() {
-		if _, err := fmt.Fprintf(stdout, "%-16s %-28s %s\n", part.Name, part.Where, part.What); err != nil {
+		if _, err := fmt.Fprintf(w, "%-16s  %-28s  %s\n", part.Name, part.Where, part.What); err != nil {
 			return err
 		}
 	}
-	<-ctx.Done()
-	return nil
+	_, err := fmt.Fprintf(w, "%-16s  %-28s  %s\n", "data", c.Data(), "questions find this centre with --data, or by themselves where that is the default folder")
+	return err
 }

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rolltrace/rolltrace/cmd/internal/boot"
+	"github.com/rolltrace/rolltrace/schema"
+	"github.com/rolltrace/rolltrace/schema/graph"
+)
+
+func electorCommand() *cobra.Command {
+	var names electorFlags
+	cmd := &cobra.Command{
+		Use:   "elector ID",
+		Short: "The dossier of one elector: every place reached, how, and whether the record is still there",
+		Long: `Everything that is known of one elector: every place and organisation that the record reached, when, by which
+movements, and whether it is still held there.
+` + electorHelp,
+		Example: `  rolltrace elector 7KQ42MXR --key key.json
+  rolltrace elector - --key key.json < identifier.txt
+  rolltrace elector --hex 9f86d081884c7d65 --as-of 2026-04-01`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, args []string) (*graph.Dossier, error) {
+		asked, err := names.elector(first(args), cmd.InOrStdin(), q.cfg.Key)
+		if err != nil {
+			return nil, err
+		}
+		asked.AsOf = q.asOfAt
+		return g.Elector(ctx, asked)
+	}, writeDossier).withAsOf(cmd)
+	names.bind(cmd)
+	return cmd
+}
+
+func electorsCommand() *cobra.Command {
+	var asked graph.ElectorsQuestion
+	reached := false
+	cmd := &cobra.Command{
+		Use:   "electors --at PLACE|ORG",
+		Short: "How many electors, or which, a place or an organisation holds, or ever reached it",
+		Example: `  rolltrace electors --at lantern-print
+  rolltrace electors --at party-a/files/card-list.csv --reached
+  rolltrace electors --at lantern-print --list --json --limit -1`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&asked.At, "at", "", "place (org/system/dataset) or organisation")
+	flags.BoolVar(&reached, "reached", false, "those that ever entered, destroyed since or not; otherwise those that are held")
+	flags.BoolVar(&asked.List, "list", false, "which electors, as elector keys")
+	flags.IntVar(&asked.Limit, "limit", graph.DefaultLimit, "most electors to list; -1 for all")
+	_ = cmd.MarkFlagRequired("at")
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, _ []string) (*graph.Electors, error) {
+		asked.What, asked.AsOf = graph.Holding, q.asOfAt
+		if reached {
+			asked.What = graph.Reached
+		}
+		if asked.Limit < -1 || asked.Limit == 0 {
+			return nil, boot.Wrongf("--limit %d: want 1 or more, or -1 for all", asked.Limit)
+		}
+		return g.Electors(ctx, asked)
+	}, writeElectors).withAsOf(cmd)
+	return cmd
+}
+
+func reachCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "reach PLACE|ORG",
+		Short:   "Downstream: every place and organisation that electors went on to from there",
+		Example: "  rolltrace reach party-a/crm/voters",
+		Args:    cobra.ExactArgs(1),
+	}
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, args []string) (*graph.Reach, error) {
+		return g.Reach(ctx, graph.ReachQuestion{At: args[0], AsOf: q.asOfAt})
+	}, writeReach("reached from")).withAsOf(cmd)
+	return cmd
+}
+
+func sourcesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "sources PLACE|ORG",
+		Short:   "Upstream: every place and organisation that the electors there came from",
+		Example: "  rolltrace sources lantern-print",
+		Args:    cobra.ExactArgs(1),
+	}
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, args []string) (*graph.Reach, error) {
+		return g.Sources(ctx, graph.ReachQuestion{At: args[0], AsOf: q.asOfAt})
+	}, writeReach("sources of")).withAsOf(cmd)
+	return cmd
+}
+
+func routeCommand() *cobra.Command {
+	var names electorFlags
+	id, to := "", ""
+	cmd := &cobra.Command{
+		Use:   "route --elector ID --to PLACE|ORG",
+		Short: "How one elector came to a place or an organisation: the earliest route",
+		Long: `The earliest route by which one elector came to a place, or to the first place of an organisation: movement
+by movement, from where the record had no earlier entry.
+` + electorHelp,
+		Example: "  rolltrace route --elector 7KQ42MXR --key key.json --to lantern-print",
+		Args:    cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&id, "elector", "", "identifier, or - for one on stdin")
+	flags.StringVar(&to, "to", "", "place (org/system/dataset) or organisation")
+	_ = cmd.MarkFlagRequired("to")
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, _ []string) (*graph.Route, error) {
+		asked, err := names.elector(id, cmd.InOrStdin(), q.cfg.Key)
+		if err != nil {
+			return nil, err
+		}
+		asked.AsOf = q.asOfAt
+		return g.Route(ctx, graph.RouteQuestion{ElectorQuestion: asked, To: to})
+	}, writeRoute).withAsOf(cmd)
+	names.bind(cmd)
+	return cmd
+}
+
+func movementsCommand() *cobra.Command {
+	var asked graph.MovementQuestion
+	kind, since := "", ""
+	cmd := &cobra.Command{
+		Use:   "movements",
+		Short: "The movements that are recorded, in order",
+		Example: `  rolltrace movements --kind share --from party-a
+  rolltrace movements --to lantern-print --since 2026-04-01`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&kind, "kind", "", "only of this kind: collect, export, merge, share, access, destroy")
+	flags.StringVar(&asked.From, "from", "", "only from this place or organisation")
+	flags.StringVar(&asked.To, "to", "", "only to this place or organisation")
+	flags.StringVar(&since, "since", "", "only those that began then or later: a time, or a date")
+	flags.IntVar(&asked.Limit, "limit", graph.DefaultLimit, "most movements to list; -1 for all")
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, _ []string) (*graph.Movements, error) {
+		asked.Kind, asked.Until = schema.Kind(kind), q.asOfAt
+		if since != "" {
+			at, err := schema.ParseTime(since)
+			if err != nil {
+				return nil, boot.Wrong(fmt.Errorf("--since: %w", err))
+			}
+			asked.Since = at
+		}
+		if asked.Limit < -1 || asked.Limit == 0 {
+			return nil, boot.Wrongf("--limit %d: want 1 or more, or -1 for all", asked.Limit)
+		}
+		return g.Movements(ctx, asked)
+	}, writeMovements).withAsOf(cmd)
+	return cmd
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
