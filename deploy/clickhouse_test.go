@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -55,9 +56,9 @@ const inspector = `<clickhouse><users><inspector>
 </inspector></users></clickhouse>
 `
 
-func startDatabase(t *testing.T) database {
+func startDatabase(t *testing.T, secrets string) database {
 	t.Helper()
-	db := database{secrets: secrets(t), native: freePort(t), web: freePort(t)}
+	db := database{secrets: secrets, native: freePort(t), web: freePort(t)}
 	dir := t.TempDir()
 	for _, folder := range []string{"config.d", "users.d", "data"} {
 		if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
@@ -166,7 +167,7 @@ func refused(t *testing.T, conn driver.Conn, user, sql string, codes ...int32) {
 }
 
 func TestClickHouseSettings(t *testing.T) {
-	db := startDatabase(t)
+	db := startDatabase(t, secrets(t))
 	ctx := t.Context()
 	if err := graph.Migrate(ctx, graph.Options{DSN: db.dsn("rolltrace"), Definer: "rolltrace"}); err != nil {
 		t.Fatalf("migrate with the rights of rolltrace: %v", err)
@@ -177,6 +178,12 @@ func TestClickHouseSettings(t *testing.T) {
 	for _, user := range []string{"analyst", "dashboard"} {
 		t.Run(user, func(t *testing.T) { readerRights(t, db, user) })
 	}
+	t.Run("views of the analyst", func(t *testing.T) {
+		if got := views(t, db, "analyst"); !slices.Equal(got, slices.Sorted(slices.Values(graph.Views()))) {
+			t.Errorf("users.xml grants %v, want what graph.Views lists: %v", got, graph.Views())
+		}
+	})
+	t.Run("views of the dashboard", func(t *testing.T) { dashboardSeesNoElectors(t, db) })
 }
 
 func noDefaultUser(t *testing.T, db database) {
@@ -287,5 +294,77 @@ func readerRights(t *testing.T, db database, user string) {
 	ctx := clickhouse.Context(t.Context(), clickhouse.WithSettings(clickhouse.Settings{"limit": 1000000, "max_execution_time": 20}))
 	if err := conn.Exec(ctx, "SELECT 1"); err != nil {
 		t.Errorf("%s: a query as the plug-in sends it: %v", user, err)
+	}
+}
+
+// views are those that a user may read, by name; each is read.
+func views(t *testing.T, db database, user string) []string {
+	t.Helper()
+	inspector, conn := db.open(t, "inspector"), db.open(t, user)
+	rows, err := inspector.Query(t.Context(), "SELECT table FROM system.grants WHERE user_name = $1 AND database = 'rolltrace' AND access_type = 'SELECT' ORDER BY table", user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var names []string
+	for rows.Next() {
+		var name *string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, *name)
+	}
+	for _, name := range names {
+		var definition string
+		if err := inspector.QueryRow(t.Context(), "SELECT create_table_query FROM system.tables WHERE database = 'rolltrace' AND name = $1", name).Scan(&definition); err != nil {
+			t.Errorf("%s: %s: no such view", user, name)
+			continue
+		}
+		if asked := parameters(definition); asked != "" {
+			name += "(" + asked + ")"
+		}
+		if err := conn.Exec(t.Context(), "SELECT count() FROM (SELECT * FROM "+name+" LIMIT 1)"); err != nil {
+			t.Errorf("%s: %s: %v", user, name, err)
+		}
+	}
+	return names
+}
+
+// parameters are those of a parameterised view, each as an empty text.
+func parameters(definition string) string {
+	var asked []string
+	for _, found := range regexp.MustCompile(`\{(\w+):String\}`).FindAllStringSubmatch(definition, -1) {
+		if p := found[1] + " = ''"; !slices.Contains(asked, p) {
+			asked = append(asked, p)
+		}
+	}
+	return strings.Join(asked, ", ")
+}
+
+// Everybody who may see Grafana may send any query as this user: so none of its views has a key in it, or a set.
+func dashboardSeesNoElectors(t *testing.T, db database) {
+	names := views(t, db, "dashboard")
+	if len(names) == 0 {
+		t.Fatal("the dashboard sees nothing")
+	}
+	inspector := db.open(t, "inspector")
+	for _, name := range names {
+		if strings.HasPrefix(name, "internal_") {
+			t.Errorf("the dashboard reads %s", name)
+		}
+		rows, err := inspector.Query(t.Context(), "SELECT name, type FROM system.columns WHERE database = 'rolltrace' AND table = $1", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var column, kind string
+			if err := rows.Scan(&column, &kind); err != nil {
+				t.Fatal(err)
+			}
+			if column == "key" || column == "number" || strings.HasPrefix(kind, "AggregateFunction") {
+				t.Errorf("the dashboard sees %s.%s %s", name, column, kind)
+			}
+		}
+		_ = rows.Close()
 	}
 }

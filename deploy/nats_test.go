@@ -191,7 +191,11 @@ func TestHubWantsTLSAndKey(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
 	old := &tls.Config{RootCAs: pool, ServerName: "localhost", MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}
-	if nc, err := nats.Connect(srv.ClientURL(), nats.Secure(old)); err == nil {
+	key, err := nats.NkeyOptionFromSeed(filepath.Join(dir, "consumer.seed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if nc, err := nats.Connect(srv.ClientURL(), nats.Secure(old), key); err == nil {
 		nc.Close()
 		t.Error("the hub speaks TLS 1.2, want 1.3 only")
 	}
