@@ -78,19 +78,16 @@ func (c *centre) last(t testing.TB) uint64 {
 	return info.State.LastSeq
 }
 
-// A sidecar publishes.
-type sidecar struct {
-	js    jetstream.JetStream
-	chain *wire.Chain
-}
+// A sidecar seals messages.
+type sidecar struct{ chain *wire.Chain }
 
-func (c *centre) sidecar(t testing.TB, org, name string, identity byte) *sidecar {
+func newSidecar(t testing.TB, org, name string, identity byte) *sidecar {
 	t.Helper()
 	chain, err := wire.NewChain(wire.ChainConfig{Signer: schematest.Identity(identity), Org: org, Sidecar: name, Instance: fmt.Sprintf("outbox-%d", identity), Version: "0.1.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &sidecar{js: c.js, chain: chain}
+	return &sidecar{chain: chain}
 }
 
 func (s *sidecar) seal(t testing.TB, d wire.Draft) wire.Message {
@@ -102,10 +99,11 @@ func (s *sidecar) seal(t testing.TB, d wire.Draft) wire.Message {
 	return m
 }
 
-func (s *sidecar) publish(t testing.TB, drafts ...wire.Draft) {
+// publish seals and sends.
+func (c *centre) publish(t testing.TB, s *sidecar, drafts ...wire.Draft) {
 	t.Helper()
 	for _, d := range drafts {
-		send(t, s.js, s.seal(t, d))
+		send(t, c.js, s.seal(t, d))
 	}
 }
 

@@ -50,16 +50,18 @@ func space(t testing.TB, n *Numbering, i int) uint16 {
 
 // families are keys that somebody may send, honest ones and chosen ones.
 var families = map[string]func(i int, r *rand.Rand) schema.Key{
-	"random":         func(_ int, r *rand.Rand) schema.Key { return schema.Key(r.Uint64()) },
-	"few":            func(_ int, r *rand.Rand) schema.Key { return schema.Key(r.Uint64N(5000)) },
-	"counting":       func(i int, _ *rand.Rand) schema.Key { return schema.Key(i) },
-	"counting down":  func(i int, _ *rand.Rand) schema.Key { return ^schema.Key(i) },
-	"high bits":      func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) << 40) },
-	"highest bits":   func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) << 46) },
-	"both ends":      func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i)<<45 | uint64(i)) },
-	"golden ratio":   func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) * 0x9e3779b97f4a7c15) },
-	"its inverse":    func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) * 0xf1de83e19937733d) },
-	"few bits":       func(_ int, r *rand.Rand) schema.Key { return schema.Key(1<<r.IntN(64) | 1<<r.IntN(64) | 1<<r.IntN(64) | 1<<r.IntN(64)) },
+	"random":        func(_ int, r *rand.Rand) schema.Key { return schema.Key(r.Uint64()) },
+	"few":           func(_ int, r *rand.Rand) schema.Key { return schema.Key(r.Uint64N(5000)) },
+	"counting":      func(i int, _ *rand.Rand) schema.Key { return schema.Key(i) },
+	"counting down": func(i int, _ *rand.Rand) schema.Key { return ^schema.Key(i) },
+	"high bits":     func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) << 40) },
+	"highest bits":  func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) << 46) },
+	"both ends":     func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i)<<45 | uint64(i)) },
+	"golden ratio":  func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) * 0x9e3779b97f4a7c15) },
+	"its inverse":   func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) * 0xf1de83e19937733d) },
+	"few bits": func(_ int, r *rand.Rand) schema.Key {
+		return schema.Key(1<<r.IntN(64) | 1<<r.IntN(64) | 1<<r.IntN(64) | 1<<r.IntN(64))
+	},
 	"same top half":  func(_ int, r *rand.Rand) schema.Key { return schema.Key(0xabcdef01<<32 | uint64(r.Uint32())) },
 	"same low half":  func(_ int, r *rand.Rand) schema.Key { return schema.Key(uint64(r.Uint32())<<32 | 0xabcdef01) },
 	"square numbers": func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) * uint64(i)) },
