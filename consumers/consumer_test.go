@@ -23,12 +23,12 @@ func sampleMessages(t testing.TB) []wire.Message {
 	for _, sample := range schematest.Samples() {
 		seal(first, sample.Drafts()...)
 	}
-	keys := schematest.Keys(0, 150_000)
-	for i, part := range [][]schema.Key{keys, keys[1000:1031], keys[1000:1032], keys[60_000:130_000]} {
-		seal(first, schematest.NewSample(100+i, schema.Export).List(schema.ElectorID, schematest.KeyID, part, 40_000).Drafts()...)
+	keys := schematest.Keys(0, 70_000)
+	for i, part := range [][]schema.Key{keys, keys[1000:1031], keys[1000:1032], keys[60_000:68_000]} {
+		seal(first, schematest.NewSample(100+i, schema.Export).List(schema.ElectorID, schematest.KeyID, part, 20_000).Drafts()...)
 	}
 	scattered := []schema.Key{}
-	for i := 0; i < len(keys); i += 7 {
+	for i := 0; i < len(keys); i += 20 {
 		scattered = append(scattered, keys[len(keys)-1-i], 0, ^schema.Key(0), keys[i])
 	}
 	seal(second, schematest.NewSample(100, schema.Share).List(schema.ElectorID, schematest.KeyID, scattered, schema.MaxChunkKeys).Drafts()...)
