@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/nats-io/nats.go"
@@ -36,7 +37,7 @@ type centre struct {
 func newCentre(t testing.TB) *centre {
 	t.Helper()
 	c := &centre{hub: schematest.NATS(t), dsn: newGraph(t, schematest.ClickHouse(t))}
-	c.js = schematest.JetStream(t, c.hub)
+	c.js = schematest.JetStream(t, c.hub, nats.ReconnectWait(20*time.Millisecond), nats.MaxReconnects(-1))
 	c.log = ensure(t, c.js)
 	return c
 }

@@ -64,16 +64,29 @@ func (q *Queue) put(ctx context.Context, rejections []consumers.Rejection) error
 	return nil
 }
 
-// wrap is the message as it is kept.
+// maxHeader is how large JetStream lets the headers of a message be, in bytes; less what it takes to write them.
+const maxHeader = 64<<10 - 64
+
+// wrap is the message as it is kept: all of it, or as much as a message may hold; the log has it all.
 func (q *Queue) wrap(r *consumers.Rejection) *nats.Msg {
 	m := &nats.Msg{Subject: wire.RejectedSubject(r.Code), Header: header(r), Data: r.Message.Body}
-	if int64(m.Size()) > q.js.Conn().MaxPayload() {
+	if headerBytes(m.Header) > maxHeader {
+		m.Header, m.Data = attributes(r), nil
+		m.Header[bodyHeader] = []string{messageInLog}
+	}
+	if int64(headerBytes(m.Header)+len(m.Data)+64) > q.js.Conn().MaxPayload() {
 		m.Header[bodyHeader] = []string{bodyInLog}
 		m.Data = nil
 	}
-	if int64(m.Size()) > q.js.Conn().MaxPayload() {
-		m.Header = attributes(r)
-		m.Header[bodyHeader] = []string{messageInLog}
-	}
 	return m
+}
+
+func headerBytes(h nats.Header) int {
+	size := 0
+	for name, values := range h {
+		for _, value := range values {
+			size += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	return size
 }

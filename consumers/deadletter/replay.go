@@ -127,7 +127,10 @@ func (q *Queue) replay(ctx context.Context, rejected jetstream.Stream, e *Entry)
 	if err != nil {
 		return err
 	}
-	_, err = q.js.PublishMsg(ctx, m, jetstream.WithExpectStream(stream.Name))
+	ack, err := q.js.PublishMsg(ctx, m)
+	if err == nil && ack.Stream != stream.Name {
+		err = fmt.Errorf("subject %s belongs to stream %s now: want %s", m.Subject, ack.Stream, stream.Name)
+	}
 	return err
 }
 
