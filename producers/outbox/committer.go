@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -40,10 +39,14 @@ type committer struct {
 	head    *headFile
 	reserve *reserve
 
+	segment      uint64 // number of the newest
+	segmentBytes int64  // that it grows to, about
+	floor        int64  // bytes that were there at opening: perhaps more than the limit, which may have been lowered
+	rollNext     bool   // a new one has to begin: nothing may be written behind the end of this one
+
 	flights  []*flight // on their way to the disk, oldest first
-	expected uint64    // position of the last of them
-	used     int64     // bytes of the stream
-	unacked  int64     // and of the flights
+	expected uint64    // sequence of the last of them in its segment
+	unacked  int64     // their bytes
 	total    uint64    // of the last frame sealed
 	free     int64     // bytes on the disk, before the next frame
 
@@ -58,7 +61,7 @@ type committer struct {
 
 	headSynced time.Time
 	headDirty  bool
-	purge      purging
+	hubSynced  position // what the head on the disk says that the hub has
 
 	hurry   <-chan struct{} // set by Close: when it is closed, the disk is no longer waited for
 	closing bool
@@ -114,7 +117,7 @@ func (o *Outbox) run() {
 
 func (o *Outbox) nextTick() time.Duration {
 	c := &o.committer
-	if len(c.flights) > 0 || len(c.doubtful) > 0 || c.engine == nil || c.full || c.closing || c.purge.due || o.queue.len() > 0 || c.passing.any() {
+	if len(c.flights) > 0 || len(c.doubtful) > 0 || c.engine == nil || c.full || c.closing || o.queue.len() > 0 || c.passing.any() {
 		return busyTick
 	}
 	return idleTick
@@ -124,6 +127,12 @@ func (o *Outbox) nextTick() time.Duration {
 func (o *Outbox) dispatch() {
 	c := &o.committer
 	for c.engine != nil && len(c.doubtful) == 0 && len(c.flights) < maxInFlight {
+		if c.rollNext || o.queue.len() > 0 && c.engine.shelf.newest().bytes+c.unacked >= c.segmentBytes {
+			if len(c.flights) > 0 || !o.roll() {
+				return // frames of two segments could overtake each other
+			}
+			continue
+		}
 		c.free = diskFree(o.cfg.Dir)
 		entries, held := o.queue.take(frameBytes, o.mayGo)
 		o.setFull(held)
@@ -205,14 +214,14 @@ func (o *Outbox) publish(f *flight) {
 func storedBytes(frame []byte) int64 { return int64(len(frame)) + 128 }
 
 // durable takes note that the oldest flight has been written and synced.
-func (o *Outbox) durable(position uint64) {
+func (o *Outbox) durable(sequence uint64) {
 	c := &o.committer
 	f := c.flights[0]
 	c.flights[0] = nil
 	c.flights = c.flights[1:]
 	c.unacked -= storedBytes(f.bytes)
-	c.used += storedBytes(f.bytes)
-	h := o.shelf.put(position, f.frame, len(f.bytes))
+	c.engine.shelf.wrote(sequence, storedBytes(f.bytes))
+	h := o.shelf.put(at(c.segment, sequence), f.frame, len(f.bytes), c.tailOf != "")
 	// Before anybody is told: after kill -9 the head must know all that was acknowledged.
 	o.writeHead(h)
 	for _, e := range f.entries {
@@ -223,7 +232,10 @@ func (o *Outbox) durable(position uint64) {
 	m.Appended.Add(float64(len(f.frame.messages)))
 	m.AppendedBytes.Add(float64(len(f.bytes)))
 	o.showDepth()
-	c.backOff, c.tailOf = 0, ""
+	c.backOff = 0
+	if len(f.frame.messages) > 0 {
+		c.tailOf = "" // a gap goes before all else
+	}
 	if len(c.doubtful) == 0 && !c.full {
 		c.short.Store(nil)
 	}
@@ -264,7 +276,7 @@ func (o *Outbox) tend() {
 	}
 	o.tendReserve()
 	o.tendPassing(now)
-	o.tendPurge(now)
+	o.tendSegments()
 	if c.headDirty && now.Sub(c.headSynced) > headSyncEvery {
 		o.syncHead(now)
 	}
@@ -272,12 +284,13 @@ func (o *Outbox) tend() {
 
 func (o *Outbox) syncHead(now time.Time) {
 	c := &o.committer
-	o.writeHead(o.shelf.snapshot())
+	h := o.shelf.snapshot()
+	o.writeHead(h)
 	if err := c.head.sync(); err != nil {
 		o.cfg.Log.Warn().Err(err).Msg("state file of outbox is not synced")
 		return
 	}
-	c.headSynced, c.headDirty = now, false
+	c.headSynced, c.headDirty, c.hubSynced = now, false, h.Hub.Position
 }
 
 // refuse settles what has waited too long.
@@ -347,19 +360,17 @@ func (o *Outbox) abandon() {
 // shutDown ends everything that the committer holds.
 func (o *Outbox) shutDown() error {
 	c := &o.committer
-	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
-	defer cancel()
-	var errs []error
 	if c.engine != nil {
-		errs = append(errs, o.purgeForwarded(ctx))
+		o.tendSegments()
+	}
+	if c.engine != nil {
 		c.engine.stop()
 		c.engine = nil
 	}
 	o.shelf.setEngine(nil)
 	o.queue.end()
 	o.writeHead(o.shelf.snapshot())
-	errs = append(errs, c.head.sync(), c.head.close())
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(c.head.sync(), c.head.close()); err != nil {
 		return fmt.Errorf("close outbox %s: %w", o.cfg.Dir, err)
 	}
 	return nil

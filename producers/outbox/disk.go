@@ -50,3 +50,12 @@ func (r *reserve) giveUp() error {
 	}
 	return nil
 }
+
+// syncDir makes the names in a folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync/atomic"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -15,9 +18,7 @@ import (
 )
 
 const (
-	streamName  = "OUTBOX"
-	subjectName = "frame"
-	// A frame holds at least one call's drafts, whatever their size: 16 full chunks and a movement.
+	// A frame holds at least one call's drafts, whatever their size.
 	maxPayload = 16 << 20
 
 	startTimeout   = 30 * time.Second // of the embedded server; recovery of a full store is part of it
@@ -25,43 +26,42 @@ const (
 )
 
 // An engine is one run of the embedded server on the store. After a write fault it is stopped and another
-// one is started.
+// one is started. Only the committer changes its segments.
 type engine struct {
+	dir    string
 	server *server.Server
 	conn   *nats.Conn
 	js     jetstream.JetStream
-	stream jetstream.Stream
 	log    *engineLog
+	shelf  segments
 }
 
-// startEngine starts the server on the folder and opens the stream, or makes it.
-func startEngine(ctx context.Context, dir string, limit int64, inflight int, log zerolog.Logger) (*engine, error) {
+// startEngine starts the server on the folder and opens the segments that are there.
+func startEngine(ctx context.Context, dir string, inflight int, log zerolog.Logger) (*engine, error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName: "rolltrace-outbox", DontListen: true, NoSigs: true, NoSystemAccount: true,
 		JetStream: true, StoreDir: dir, SyncAlways: true, DisableJetStreamBanner: true,
-		// The stream has a limit of its own; the server's must not be in its way.
+		// The outbox bounds what it writes; a limit of the server must not be in its way when it writes
+		// what it has kept room for.
 		JetStreamMaxStore: math.MaxInt64 / 2, JetStreamMaxMemory: 1 << 20,
 		MaxPayload: maxPayload,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up embedded server: %w", err)
 	}
-	e := &engine{server: s, log: &engineLog{log: log}}
+	e := &engine{dir: dir, server: s, log: &engineLog{log: log}}
 	s.SetLoggerV2(e.log, false, false, false)
 	go s.Start()
-	if err := e.connect(ctx, limit, inflight); err != nil {
+	if err := e.connect(ctx, inflight); err != nil {
 		e.stop()
-		if said := e.log.last.Load(); said != nil {
-			return nil, fmt.Errorf("%w (%s)", err, *said)
-		}
 		return nil, err
 	}
 	return e, nil
 }
 
-func (e *engine) connect(ctx context.Context, limit int64, inflight int) error {
-	if !e.server.ReadyForConnections(startTimeout) {
-		return fmt.Errorf("start embedded server: not ready after %s", startTimeout)
+func (e *engine) connect(ctx context.Context, inflight int) error {
+	if err := e.awaitReady(ctx); err != nil {
+		return fmt.Errorf("start embedded server: %w", err)
 	}
 	var err error
 	e.conn, err = nats.Connect("", nats.InProcessServer(e.server), nats.NoReconnect(), nats.Name("rolltrace-outbox"))
@@ -72,28 +72,25 @@ func (e *engine) connect(ctx context.Context, limit int64, inflight int) error {
 	if err != nil {
 		return fmt.Errorf("connect to embedded server: %w", err)
 	}
-	want := jetstream.StreamConfig{
-		Name: streamName, Subjects: []string{subjectName}, Storage: jetstream.FileStorage,
-		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: limit,
-		MaxMsgs: -1, MaxAge: 0, AllowDirect: true, Replicas: 1,
-	}
-	e.stream, err = e.js.Stream(ctx, streamName)
-	switch {
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-		e.stream, err = e.js.CreateStream(ctx, want)
-	case err == nil:
-		info := e.stream.CachedInfo()
-		// A limit below what is stored would make the server drop the oldest.
-		want.MaxBytes = max(want.MaxBytes, int64(info.State.Bytes))
-		if have := info.Config; have.MaxBytes != want.MaxBytes || have.Discard != want.Discard ||
-			have.Retention != want.Retention || have.MaxAge != 0 || !have.AllowDirect {
-			e.stream, err = e.js.UpdateStream(ctx, want)
+	return e.openSegments(ctx)
+}
+
+// awaitReady returns when the server serves, or has said why it never will.
+func (e *engine) awaitReady(ctx context.Context) error {
+	for late := time.Now().Add(startTimeout); ; {
+		ready := e.server.ReadyForConnections(busyTick)
+		if said := e.log.fatal.Load(); said != nil {
+			return errors.New(*said)
+		}
+		switch {
+		case ready:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case time.Now().After(late):
+			return fmt.Errorf("not ready after %s", startTimeout)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("open stream of outbox: %w", err)
-	}
-	return nil
 }
 
 func (e *engine) stop() {
@@ -104,30 +101,108 @@ func (e *engine) stop() {
 	e.server.WaitForShutdown()
 }
 
-// state is what the store holds now.
-func (e *engine) state(ctx context.Context) (jetstream.StreamState, error) {
-	info, err := e.stream.Info(ctx)
-	if err != nil {
-		return jetstream.StreamState{}, fmt.Errorf("read state of outbox: %w", err)
+// openSegments finds the streams of the store, and clears away what a kill has left of deleted ones.
+func (e *engine) openSegments(ctx context.Context) error {
+	list := e.js.StreamNames(ctx)
+	var found []*segment
+	for name := range list.Name() {
+		number, ok := segmentNumber(name)
+		if !ok {
+			continue
+		}
+		s, err := e.js.Stream(ctx, name)
+		if err != nil {
+			return fmt.Errorf("open segment of outbox: %w", err)
+		}
+		state := s.CachedInfo().State
+		found = append(found, &segment{number: number, stream: s, first: state.FirstSeq, last: state.LastSeq, bytes: int64(state.Bytes)})
 	}
-	return info.State, nil
+	if err := list.Err(); err != nil {
+		return fmt.Errorf("list segments of outbox: %w", err)
+	}
+	e.shelf.set(found)
+	if first := e.shelf.oldest(); first != nil {
+		e.clearBefore(first.number)
+	}
+	return nil
 }
 
-// publish hands a frame to the store, to be written behind the position, and nowhere else.
+// clearBefore removes the folders of segments before the number: the server no longer knows them.
+func (e *engine) clearBefore(number uint64) {
+	dirs, err := filepath.Glob(filepath.Join(e.dir, "jetstream", "*", "streams", "*"+segmentBegin+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range dirs {
+		if n, ok := segmentNumber(strings.TrimPrefix(filepath.Base(dir), ".")); ok && n < number {
+			os.RemoveAll(dir) //nolint:errcheck // only room is lost, and it is tried again at the next start
+		}
+	}
+}
+
+// roll begins a new segment.
+func (e *engine) roll(ctx context.Context, number uint64, size int64) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	s, err := e.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: segmentBegin + strconv.FormatUint(number, 10), Subjects: []string{segmentSubject(number)},
+		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
+		MaxBytes: size + 2*maxPayload, MaxMsgs: -1, AllowDirect: true, Replicas: 1, Duplicates: 100 * time.Millisecond,
+	})
+	if err != nil {
+		return fmt.Errorf("begin segment of outbox: %w", err)
+	}
+	if err := e.syncFolders(number); err != nil {
+		return fmt.Errorf("begin segment of outbox: %w", err)
+	}
+	e.shelf.add(&segment{number: number, stream: s})
+	return nil
+}
+
+// syncFolders makes the new folders of a segment durable: JetStream syncs files alone.
+func (e *engine) syncFolders(number uint64) error {
+	dirs, err := filepath.Glob(filepath.Join(e.dir, "jetstream", "*", "streams", segmentBegin+strconv.FormatUint(number, 10), "msgs"))
+	if err != nil || len(dirs) != 1 {
+		return errors.Join(errors.New("its folder is not there"), err)
+	}
+	for dir, n := dirs[0], 0; n < 5; dir, n = filepath.Dir(dir), n+1 { // up to the outbox's own folder
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop gives up a whole segment. It writes nothing, so it works on a full disk; removing messages one by one,
+// or by a purge, would write, and nats-server 2.15.2 never comes back from a purge whose write fails.
+func (e *engine) drop(ctx context.Context, s *segment) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if err := e.js.DeleteStream(ctx, s.stream.CachedInfo().Config.Name); err != nil {
+		return fmt.Errorf("give up segment of outbox: %w", err)
+	}
+	e.shelf.remove(s)
+	return nil
+}
+
+// publish hands a frame to the newest segment, to be written behind the sequence, and nowhere else.
 func (e *engine) publish(frame []byte, behind uint64) (jetstream.PubAckFuture, error) {
-	return e.js.PublishMsgAsync(&nats.Msg{Subject: subjectName, Data: frame}, jetstream.WithExpectLastSequence(behind))
+	s := e.shelf.newest()
+	return e.js.PublishMsgAsync(&nats.Msg{Subject: segmentSubject(s.number), Data: frame}, jetstream.WithExpectLastSequence(behind))
 }
 
-// get reads the frame at the position, or with next the first one there or after. A frame that cannot be
-// read, for whatever reason, is errLost.
-func (e *engine) get(ctx context.Context, position uint64, next bool) (uint64, *frame, error) {
+var errLost = errors.New("no frame at this position")
+
+// get reads the frame of a segment at the sequence, or with next the first one there or after. A frame that
+// cannot be read, for whatever reason, is errLost.
+func (e *engine) get(ctx context.Context, s *segment, sequence uint64, next bool) (uint64, *frame, error) {
 	var opts []jetstream.GetMsgOpt
 	if next {
-		opts = append(opts, jetstream.WithGetMsgSubject(subjectName))
+		opts = append(opts, jetstream.WithGetMsgSubject(segmentSubject(s.number)))
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	m, err := e.stream.GetMsg(ctx, position, opts...)
+	m, err := s.stream.GetMsg(ctx, sequence, opts...)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, nil, errLost
 	}
@@ -141,64 +216,54 @@ func (e *engine) get(ctx context.Context, position uint64, next bool) (uint64, *
 	return m.Sequence, f, nil
 }
 
-var errLost = errors.New("no frame at this position")
-
-// lastFrame is the last frame that can be read, and its position; nil if there is none.
-func (e *engine) lastFrame(ctx context.Context) (uint64, *frame, error) {
-	state, err := e.state(ctx)
-	if err != nil {
-		return 0, nil, err
-	}
-	for position := state.LastSeq; state.Msgs > 0 && position >= state.FirstSeq && position > 0; position-- {
-		_, f, err := e.get(ctx, position, false)
-		if err == nil {
-			return position, f, nil
+// after reads the first frame behind a position that can be read, up to the last position, or errLost.
+func (e *engine) after(ctx context.Context, behind, last position) (position, *frame, error) {
+	for _, s := range e.shelf.all() {
+		from, to := uint64(1), s.end().sequence()
+		if s.number == behind.segment() {
+			from = behind.sequence() + 1
+		}
+		if s.number == last.segment() {
+			to = min(to, last.sequence())
+		}
+		if s.number < behind.segment() || s.number > last.segment() || from > to {
+			continue
+		}
+		sequence, f, err := e.get(ctx, s, from, true)
+		if errors.Is(err, errLost) {
+			// The store stumbles over a damaged block, or the segment has lost its end: step on.
+			for sequence = from; sequence <= to && errors.Is(err, errLost); sequence++ {
+				_, f, err = e.get(ctx, s, sequence, false)
+			}
+			sequence--
 		}
 		if !errors.Is(err, errLost) {
-			return 0, nil, err
+			return at(s.number, sequence), f, err
 		}
 	}
-	return 0, nil, nil
+	return 0, nil, errLost
 }
 
-// purge gives up everything before the position.
-func (e *engine) purge(ctx context.Context, before uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	if err := e.stream.Purge(ctx, jetstream.WithPurgeSequence(before)); err != nil {
-		return fmt.Errorf("remove from outbox: %w", err)
+// lastFrame is the last frame that can be read and has the property, and its position; nil if there is none.
+func (e *engine) lastFrame(ctx context.Context, has func(*frame) bool) (*frame, position, error) {
+	all := e.shelf.all()
+	for i := len(all) - 1; i >= 0; i-- {
+		for sequence := all[i].last; sequence > 0 && sequence >= all[i].first; sequence-- {
+			_, f, err := e.get(ctx, all[i], sequence, false)
+			if errors.Is(err, errLost) {
+				continue
+			}
+			if err != nil {
+				return nil, 0, err
+			}
+			if has(f) {
+				return f, at(all[i].number, sequence), nil
+			}
+		}
 	}
-	return nil
+	return nil, 0, nil
 }
 
-// engineLog takes what the server says. A server that complains is not trusted to answer any more: then a
-// write that does not come back soon is taken for failed.
-type engineLog struct {
-	log  zerolog.Logger
-	last atomic.Pointer[string] // the latest complaint
-	at   atomic.Int64           // and when
-}
-
-func (l *engineLog) complainedSince(t time.Time) bool { return l.at.Load() >= t.UnixNano() }
-
-func (l *engineLog) complain(format string, v []any) {
-	said := fmt.Sprintf(format, v...)
-	l.last.Store(&said)
-	l.at.Store(time.Now().UnixNano())
-	l.log.Debug().Str("server", said).Msg("embedded server complains")
-}
-
-// The server's logger.
-
-func (l *engineLog) Errorf(format string, v ...any)  { l.complain(format, v) }
-func (l *engineLog) Fatalf(format string, v ...any)  { l.complain(format, v) }
-func (l *engineLog) Warnf(format string, v ...any)   { l.say(format, v) }
-func (l *engineLog) Noticef(format string, v ...any) { l.say(format, v) }
-func (l *engineLog) Debugf(format string, v ...any)  { l.say(format, v) }
-func (l *engineLog) Tracef(string, ...any)           {}
-
-func (l *engineLog) say(format string, v []any) {
-	if l.log.GetLevel() <= zerolog.DebugLevel {
-		l.log.Debug().Str("server", fmt.Sprintf(format, v...)).Msg("embedded server")
-	}
-}
+func anyFrame(*frame) bool          { return true }
+func hasMessages(f *frame) bool     { return len(f.messages) > 0 }
+func of(i string) func(*frame) bool { return func(f *frame) bool { return f.instance == i } }

@@ -75,7 +75,7 @@ func (o *Outbox) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := o.continueChain(o.shelf.snapshot(), true, last); err != nil {
+	if err := o.continueChain(ctx, o.shelf.snapshot(), true, last); err != nil {
 		return err
 	}
 	var again []*flight

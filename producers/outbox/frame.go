@@ -12,7 +12,8 @@ import (
 // larger frames are no faster, and smaller ones sync more often.
 const frameBytes = 1 << 20
 
-// A frame is one message of the store: the run of sealed messages that one sync made durable.
+// A frame is one message of the store: the run of sealed messages that one sync made durable. The first of a
+// segment has none, and says where the chain is; its last sequence is one less than its first.
 //
 //	"RTF1", first and last sequence, hash of the last message, clock, total (all 64 bits little-endian),
 //	instance; then for each message subject, headers (as a block of name, value, name, value, …) and body,
@@ -97,11 +98,12 @@ func decodeFrame(b []byte) (*frame, error) {
 	}
 	r := reading{b: b[frameFixed:]}
 	f.instance = string(r.part())
-	if f.first == 0 || f.last < f.first || f.last-f.first >= uint64(len(b)) {
+	count := f.last - f.first + 1
+	if f.first == 0 || f.first > f.last+1 || count > uint64(len(b)) {
 		return nil, errFrame
 	}
-	f.messages = make([]wire.Message, 0, f.last-f.first+1)
-	for range f.last - f.first + 1 {
+	f.messages = make([]wire.Message, 0, count)
+	for range count {
 		m := wire.Message{Subject: string(r.part())}
 		m.Header = readHeader(string(r.part()), &r)
 		m.Body = r.part()

@@ -29,11 +29,11 @@ type head struct {
 
 // forwarded is how far the hub has acknowledged.
 type forwarded struct {
-	Position uint64 `json:"position"` // in the store
-	Instance string `json:"instance"`
-	Sequence uint64 `json:"sequence"`
-	Total    uint64 `json:"total"`
-	Clock    int64  `json:"clock_us"`
+	Position position `json:"position"` // in the store
+	Instance string   `json:"instance"`
+	Sequence uint64   `json:"sequence"`
+	Total    uint64   `json:"total"`
+	Clock    int64    `json:"clock_us"`
 }
 
 const headSlot = 1024 // bytes; one write of one slot cannot spoil the other

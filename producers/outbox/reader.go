@@ -18,7 +18,7 @@ type reader struct {
 	next     uint64 // sequence that has to come in that instance
 	clock    int64  // of the frame before
 
-	doubted  uint64        // position behind which something is missing, though the engine was started anew
+	doubted  position      // one more than the position behind which something is missing, though the engine was started anew
 	recorded map[hole]bool // gaps that were recorded since opening
 
 	mu     sync.Mutex
@@ -27,7 +27,7 @@ type reader struct {
 
 // handed is a batch that was returned. When it is removed, what follows it and was read before goes too.
 type handed struct {
-	position uint64
+	position position
 	at       forwarded
 }
 
@@ -60,8 +60,8 @@ func (r *reader) missing(f *frame) hole {
 }
 
 // Read is described at producers.Source.
-func (o *Outbox) Read(ctx context.Context, after uint64) (producers.Batch, error) {
-	after = o.rewind(after)
+func (o *Outbox) Read(ctx context.Context, behind uint64) (producers.Batch, error) {
+	after := o.rewind(position(behind))
 	r := &o.reader
 	for {
 		position, f, err := o.nextFrame(ctx, after)
@@ -83,17 +83,22 @@ func (o *Outbox) Read(ctx context.Context, after uint64) (producers.Batch, error
 				return producers.Batch{}, err
 			}
 		}
-		if f.instance == r.instance && f.last < r.next { // written twice after a fault
+		if f.instance == r.instance && f.last < r.next { // written twice after a fault, or without messages
 			o.skip(position, f)
 			after = position
 			continue
 		}
 		at := forwarded{Position: position, Instance: f.instance, Sequence: f.last, Total: f.total, Clock: f.clock}
 		r.continueAt(at)
+		if len(f.messages) == 0 {
+			o.skip(position, f)
+			after = position
+			continue
+		}
 		r.mu.Lock()
 		r.handed = append(r.handed, handed{position, at})
 		r.mu.Unlock()
-		b := producers.Batch{Position: position, Messages: f.messages}
+		b := producers.Batch{Position: uint64(position), Messages: f.messages}
 		for _, m := range f.messages {
 			b.Bytes += m.Size()
 		}
@@ -101,8 +106,8 @@ func (o *Outbox) Read(ctx context.Context, after uint64) (producers.Batch, error
 	}
 }
 
-// skip has a frame that was read before go with the one before it.
-func (o *Outbox) skip(position uint64, f *frame) {
+// skip has a frame that brings nothing go with the one before it.
+func (o *Outbox) skip(position position, f *frame) {
 	r := &o.reader
 	at := forwarded{Position: position, Instance: r.instance, Sequence: r.next - 1, Total: f.total, Clock: r.clock}
 	r.mu.Lock()
@@ -116,7 +121,7 @@ func (o *Outbox) skip(position uint64, f *frame) {
 
 // rewind prepares for reading behind the position, which may have been read before, and returns it; it is
 // never before what was removed.
-func (o *Outbox) rewind(after uint64) uint64 {
+func (o *Outbox) rewind(after position) position {
 	r := &o.reader
 	hub := o.shelf.snapshot().Hub
 	after = max(after, hub.Position)
@@ -138,7 +143,7 @@ func (o *Outbox) rewind(after uint64) uint64 {
 
 // nextFrame waits for a frame behind the position. A nil frame says that everything up to the position that
 // it returns is lost, and recorded as such.
-func (o *Outbox) nextFrame(ctx context.Context, after uint64) (uint64, *frame, error) {
+func (o *Outbox) nextFrame(ctx context.Context, after position) (position, *frame, error) {
 	s := &o.shelf
 	for {
 		s.mu.Lock()
@@ -156,7 +161,7 @@ func (o *Outbox) nextFrame(ctx context.Context, after uint64) (uint64, *frame, e
 			}
 			continue
 		}
-		position, f, err := load(ctx, e, after+1, durable)
+		position, f, err := e.after(ctx, after, durable)
 		if err == nil {
 			return position, f, nil
 		}
@@ -179,8 +184,8 @@ func (o *Outbox) nextFrame(ctx context.Context, after uint64) (uint64, *frame, e
 }
 
 // recentAfter is the first frame behind the position, if it is certainly among those in memory.
-func (s *shelf) recentAfter(after uint64) (uint64, *frame) {
-	if len(s.recent) == 0 || s.recent[0].position > after+1 {
+func (s *shelf) recentAfter(after position) (position, *frame) {
+	if after < s.behind {
 		return 0, nil
 	}
 	for _, one := range s.recent {
@@ -194,7 +199,7 @@ func (s *shelf) recentAfter(after uint64) (uint64, *frame) {
 // doubt is asked when something is missing behind the position. The first time it has the engine started
 // anew, for a store that cannot read just now answers like one that has lost what it is asked for; it
 // returns true when that is done, to read again.
-func (o *Outbox) doubt(ctx context.Context, after uint64) (bool, error) {
+func (o *Outbox) doubt(ctx context.Context, after position) (bool, error) {
 	r := &o.reader
 	if r.doubted == after+1 {
 		return false, nil
@@ -242,22 +247,6 @@ func wait(ctx context.Context, changed <-chan struct{}, limit time.Duration) err
 	return nil
 }
 
-// load reads the first frame in [from, to] that can be read, or errLost.
-func load(ctx context.Context, e *engine, from, to uint64) (uint64, *frame, error) {
-	position, f, err := e.get(ctx, from, true)
-	if !errors.Is(err, errLost) {
-		return position, f, err
-	}
-	// The store stumbles over a damaged block: step over it.
-	for position := from; position <= to; position++ {
-		_, f, err := e.get(ctx, position, false)
-		if !errors.Is(err, errLost) {
-			return position, f, err
-		}
-	}
-	return 0, nil, errLost
-}
-
 // loseEnd records that nothing can be read from here to the end, which was acknowledged.
 func (o *Outbox) loseEnd(ctx context.Context, h head) error {
 	r := &o.reader
@@ -295,11 +284,11 @@ func (o *Outbox) recordHole(ctx context.Context, lost hole) error {
 }
 
 // Remove is described at producers.Source.
-func (o *Outbox) Remove(_ context.Context, position uint64) error {
+func (o *Outbox) Remove(_ context.Context, acknowledged uint64) error {
 	r := &o.reader
 	r.mu.Lock()
 	n := 0
-	for n < len(r.handed) && r.handed[n].position <= position {
+	for n < len(r.handed) && r.handed[n].position <= position(acknowledged) {
 		n++
 	}
 	var last forwarded

@@ -14,7 +14,7 @@ import (
 )
 
 func (o *Outbox) startEngine(ctx context.Context) (*engine, error) {
-	return startEngine(ctx, o.cfg.Dir, o.cfg.MaxBytes+o.cfg.Reserve, maxInFlight, o.cfg.Log)
+	return startEngine(ctx, o.cfg.Dir, maxInFlight, o.cfg.Log)
 }
 
 // recover opens the store and continues where it ends.
@@ -31,7 +31,7 @@ func (o *Outbox) recover(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.head = file
+	c.head, c.segmentBytes = file, segmentBytes(o.cfg.MaxBytes)
 	c.reserve = newReserve(o.cfg.Dir, o.cfg.Reserve)
 	defer func() {
 		if err != nil {
@@ -48,16 +48,23 @@ func (o *Outbox) recover(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	o.clock.atLeast(h.Clock)
-	o.shelf.head, o.shelf.position = h, c.expected
-	if h.Hub.Position > c.expected {
-		o.shelf.head.Hub.Position = c.expected // positions begin anew behind what is left
+	_, content, err := c.engine.lastFrame(ctx, hasMessages)
+	if err != nil {
+		return err
 	}
+	o.clock.atLeast(h.Clock)
+	c.segment = max(c.segment, h.Hub.Position.segment())
+	c.hubSynced, c.floor = h.Hub.Position, c.engine.shelf.bytes()
+	o.shelf.head, o.shelf.content = h, content
+	if newest := c.engine.shelf.newest(); newest != nil {
+		o.shelf.position = newest.end()
+	}
+	o.shelf.behind = o.shelf.position
 	if last != nil {
 		o.shelf.head.Total = last.total
 	}
 	o.reader.begin(o.shelf.head.Hub, known)
-	if err := o.continueChain(h, known, last); err != nil {
+	if err := o.continueChain(ctx, h, known, last); err != nil {
 		return err
 	}
 	o.shelf.head.Identity = c.identity
@@ -83,15 +90,14 @@ func (o *Outbox) publicKey() (string, error) {
 // readEnd reads where the store ends.
 func (o *Outbox) readEnd(ctx context.Context) (*frame, error) {
 	c := &o.committer
-	state, err := c.engine.state(ctx)
+	last, _, err := c.engine.lastFrame(ctx, anyFrame)
 	if err != nil {
 		return nil, err
 	}
-	_, last, err := c.engine.lastFrame(ctx)
-	if err != nil {
-		return nil, err
+	c.expected, c.unacked, c.total, c.rollNext = 0, 0, 0, true
+	if newest := c.engine.shelf.newest(); newest != nil {
+		c.segment, c.expected, c.rollNext = max(c.segment, newest.number), newest.last, false
 	}
-	c.expected, c.used, c.unacked, c.total = state.LastSeq, int64(state.Bytes), 0, 0
 	if last != nil {
 		c.total = last.total
 		o.clock.atLeast(last.clock)
@@ -102,7 +108,7 @@ func (o *Outbox) readEnd(ctx context.Context) (*frame, error) {
 // continueChain continues the chain behind the last frame of the store, if that is certainly where it
 // ended; otherwise it begins a new instance, so that no place is given twice. The head is what was
 // acknowledged.
-func (o *Outbox) continueChain(h head, known bool, last *frame) error {
+func (o *Outbox) continueChain(ctx context.Context, h head, known bool, last *frame) error {
 	ends := last != nil && last.instance == h.Instance
 	switch {
 	case !known && last == nil:
@@ -116,11 +122,20 @@ func (o *Outbox) continueChain(h head, known bool, last *frame) error {
 	case !ends && h.Sequence == 0:
 		return o.setChain(h.Instance, 0, [32]byte{})
 	}
-	// The store has lost its end. The head stays as it is until the first frame of the new instance, which
-	// says so, is durable: killed before that, the loss is found again.
+	return o.mourn(ctx, h)
+}
+
+// mourn begins a new instance because the store has lost the end of another, which the head knows, and has
+// that recorded first of all. The head stays as it is until the record is durable: killed before that, the
+// loss is found again.
+func (o *Outbox) mourn(ctx context.Context, h head) error {
 	lost := wire.Gap{Why: "messages lost from the end of the outbox", Instance: h.Instance, FirstSequence: 1, LastSequence: h.Sequence}
 	lost.From, lost.To = span(h.Hub.Clock)
-	if ends {
+	last, _, err := o.committer.engine.lastFrame(ctx, of(h.Instance))
+	if err != nil {
+		return err
+	}
+	if last != nil {
 		lost.FirstSequence = last.last + 1
 		lost.From, lost.To = span(last.clock)
 	}
@@ -171,6 +186,7 @@ func (o *Outbox) beginInstance(why string, store bool) error {
 	if err := o.setChain(id.String(), 0, [32]byte{}); err != nil {
 		return err
 	}
+	o.committer.rollNext = true // positions of what may be lost are not used again
 	o.cfg.Metrics.Instances.Inc()
 	o.cfg.Log.Info().Str("instance", id.String()).Str("why", why).Msg("outbox begins a new instance")
 	if !store {

@@ -16,9 +16,9 @@ func (o *Outbox) mayGo(class class, size int64) bool {
 	c := &o.committer
 	limit := o.cfg.MaxBytes
 	if o.mayKeep(class) {
-		limit += o.cfg.Reserve
+		limit = max(limit, c.floor) + o.cfg.Reserve
 	}
-	if c.used+c.unacked+size > limit {
+	if c.engine.shelf.bytes()+c.unacked+size > limit {
 		return false
 	}
 	if !o.mayKeep(class) {
@@ -48,7 +48,6 @@ func (o *Outbox) setFull(full bool) {
 			o.cfg.Metrics.Full.Set(1)
 			o.sampled.Warn().Err(why).Str("on_full", string(o.cfg.OnFull)).Msg("no room for elector data")
 		}
-		c.purge.due = true
 	} else if c.full {
 		o.cfg.Metrics.Full.Set(0)
 		c.short.Store(nil)
@@ -62,7 +61,7 @@ func (o *Outbox) whyFull() error {
 		return fmt.Errorf("%w: %s: %d bytes free on the disk: make room on it", producers.ErrFull, o.cfg.Dir, free)
 	}
 	return fmt.Errorf("%w: %s: %d bytes wait for the hub and max_bytes is %d: see why the hub does not take them, or raise max_bytes",
-		producers.ErrFull, o.cfg.Dir, c.used, o.cfg.MaxBytes)
+		producers.ErrFull, o.cfg.Dir, c.engine.shelf.bytes(), o.cfg.MaxBytes)
 }
 
 // tendReserve makes the reserve again when the disk has room for it, and for data besides.

@@ -19,15 +19,17 @@ type shelf struct {
 	closed  bool
 
 	head     head
-	position uint64 // of the last frame that is durable
-	beat     uint64 // position of the last heartbeat
+	position position // of the last frame that is durable
+	content  position // and of the last one with messages
+	beat     position // and of the last one with a heartbeat
 
 	recent []shelved
+	behind position // the frames in memory are all that come behind this one
 	bytes  int
 }
 
 type shelved struct {
-	position uint64
+	position position
 	frame    *frame
 	bytes    int
 }
@@ -46,12 +48,18 @@ func (s *shelf) setEngine(e *engine) {
 	s.announce()
 }
 
-// put makes a frame known that is durable now, and returns the head with it.
-func (s *shelf) put(position uint64, f *frame, bytes int) head {
+// put makes a frame known that is durable now, and returns the head with it. While the lost end of another
+// instance is still to be recorded, a frame without messages leaves the head as it is.
+func (s *shelf) put(position position, f *frame, bytes int, mourning bool) head {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.position = position
-	s.head.Instance, s.head.Sequence, s.head.Hash = f.instance, f.last, wire.FormatHash(f.hash)
+	if len(f.messages) > 0 {
+		s.content = position
+	}
+	if len(f.messages) > 0 || !mourning {
+		s.head.Instance, s.head.Sequence, s.head.Hash = f.instance, f.last, wire.FormatHash(f.hash)
+	}
 	s.head.Clock, s.head.Total = f.clock, f.total
 	for _, m := range f.messages {
 		if isHeartbeat(m) {
@@ -60,9 +68,7 @@ func (s *shelf) put(position uint64, f *frame, bytes int) head {
 	}
 	s.recent, s.bytes = append(s.recent, shelved{position, f, bytes}), s.bytes+bytes
 	for s.bytes > recentBytes && len(s.recent) > 1 {
-		s.bytes -= s.recent[0].bytes
-		s.recent[0] = shelved{}
-		s.recent = s.recent[1:]
+		s.forget()
 	}
 	s.announce()
 	return s.head
@@ -77,10 +83,15 @@ func (s *shelf) forwarded(to forwarded) {
 	}
 	s.head.Hub = to
 	for len(s.recent) > 0 && s.recent[0].position <= to.Position {
-		s.bytes -= s.recent[0].bytes
-		s.recent[0] = shelved{}
-		s.recent = s.recent[1:]
+		s.forget()
 	}
+}
+
+// forget drops the oldest frame in memory.
+func (s *shelf) forget() {
+	s.behind, s.bytes = s.recent[0].position, s.bytes-s.recent[0].bytes
+	s.recent[0] = shelved{}
+	s.recent = s.recent[1:]
 }
 
 func (s *shelf) snapshot() head {
@@ -90,12 +101,6 @@ func (s *shelf) snapshot() head {
 }
 
 func (s *shelf) instance() string { return s.snapshot().Instance }
-
-func (s *shelf) lastPosition() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.position
-}
 
 func (s *shelf) heartbeatWaits() bool {
 	s.mu.Lock()
@@ -107,7 +112,7 @@ func (s *shelf) heartbeatWaits() bool {
 func (s *shelf) isEmpty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.position <= s.head.Hub.Position
+	return s.content <= s.head.Hub.Position
 }
 
 // depth is exact while the outbox has one instance. What an earlier instance left is counted as one message
