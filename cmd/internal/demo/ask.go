@@ -82,13 +82,24 @@ func (q *questions) copiesLeft(ctx context.Context) error {
 		places = append(places, further.Place)
 	}
 	q.note(reach.Answer)
+	left := map[schema.Place]uint64{}
+	asked := map[string]bool{}
 	for _, place := range places {
-		held, err := q.Electors(ctx, graph.ElectorsQuestion{At: string(place)})
+		if asked[place.Org()] {
+			continue
+		}
+		asked[place.Org()] = true
+		held, err := q.Electors(ctx, graph.ElectorsQuestion{At: place.Org()})
 		if err != nil {
 			return err
 		}
 		q.note(held.Answer)
-		if n := one(held.Electors); n > 0 {
+		for _, at := range held.Places {
+			left[at.Place] = one(at.Electors)
+		}
+	}
+	for _, place := range places {
+		if n := left[place]; n > 0 {
 			q.answers.CopiesLeft = append(q.answers.CopiesLeft, Copy{place, n})
 		} else {
 			q.answers.Destroyed = append(q.answers.Destroyed, place)
