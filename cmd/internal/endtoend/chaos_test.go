@@ -69,6 +69,9 @@ func (h *house) strike(t *testing.T, kind string, r *round) {
 		h.hub.kill()
 		h.startHub()
 	case "clickhouse":
+		if err := h.clickhouse.Ready(t.Context()); err != nil { // it may be on its way back from the last one
+			t.Error(err)
+		}
 		if err := h.clickhouse.Kill(); err != nil { // its supervisor begins it again
 			t.Error(err)
 		}

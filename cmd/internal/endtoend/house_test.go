@@ -230,7 +230,7 @@ func (h *house) tee(stdin io.Reader, stdout io.Writer, place string) *process {
 // held is the keys that a place was reached by, in hex, as the people's tool answers, and whether it says that
 // the answer is whole.
 func (h *house) held(place string) (keys []string, complete bool, err error) {
-	cmd := h.command("rolltrace", "electors", "--at", place, "--reached", "--list", "--limit", "0", "--json",
+	cmd := h.command("rolltrace", "electors", "--at", place, "--reached", "--list", "--limit", "-1", "--json",
 		"--clickhouse", h.clickhouse.DSN(embedded.Owner))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -261,15 +261,15 @@ func (h *house) count(place string) (uint64, error) {
 		return 0, err
 	}
 	var answer struct {
-		Counts []struct {
+		Electors []struct {
 			Electors uint64 `json:"electors"`
-		} `json:"counts"`
+		} `json:"electors"`
 	}
 	if err := json.Unmarshal(out, &answer); err != nil {
 		return 0, err
 	}
 	var n uint64
-	for _, c := range answer.Counts {
+	for _, c := range answer.Electors {
 		n += c.Electors
 	}
 	return n, nil
