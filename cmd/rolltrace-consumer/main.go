@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -82,7 +81,7 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) error {
 	defer func() { _ = listener.Close() }() // Serve has, unless something fails before
 	options := hub.Options{Name: "rolltrace-consumer", Log: log}
 	conn, err := hub.Connect(cfg.Hub, options)
-	if errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) {
+	if hub.Away(err) {
 		log.Warn().Err(err).Msg("the hub is away, trying again")
 		options.Patient = true
 		conn, err = hub.Connect(cfg.Hub, options)

@@ -170,16 +170,15 @@ func (r *round) check(t *testing.T, h *house, space *pseudonym.Pseudonymiser) {
 	}
 	var missing int
 	var keys []string
+	var err error
 	arrived := func() bool {
-		var err error
 		var complete bool
 		keys, complete, err = h.held(r.place)
 		if err != nil {
 			if len(released) == 0 && strings.Contains(err.Error(), r.place) {
 				return true // tee was killed before anything went out: nobody needs to know the place
 			}
-			t.Logf("round %d: %v", r.number, err) // ClickHouse may be on its way back
-			return false
+			return false // ClickHouse may be on its way back, or the movement on its way there
 		}
 		seen := make(map[string]int, len(keys))
 		for _, k := range keys {
@@ -196,8 +195,8 @@ func (r *round) check(t *testing.T, h *house, space *pseudonym.Pseudonymiser) {
 	deadline := time.Now().Add(2 * time.Minute)
 	for !arrived() {
 		if time.Now().After(deadline) {
-			t.Fatalf("round %d: %d of %d electors that were put out are not in the answer of %d\nconsumer:\n%s\nsidecar:\n%s",
-				r.number, missing, len(released), len(keys), h.consumer.said, h.sidecar.said)
+			t.Fatalf("round %d: %d of %d electors that were put out are not in the answer of %d (%v)\nconsumer:\n%s\nsidecar:\n%s",
+				r.number, missing, len(released), len(keys), err, h.consumer.said, h.sidecar.said)
 		}
 		<-time.After(200 * time.Millisecond) // ClickHouse tells nobody of an insert: it has to be asked
 	}

@@ -4,10 +4,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -143,6 +145,20 @@ func (c Config) options(o Options) ([]nats.Option, error) {
 		options = append(options, option)
 	}
 	return options, nil
+}
+
+// Away says whether Connect failed because the hub is not there now, or went away in the middle, so that
+// trying again may do: not because of an address, credentials or a certificate that are wrong.
+func Away(err error) bool {
+	for _, away := range []error{
+		nats.ErrNoServers, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrStaleConnection,
+		io.EOF, os.ErrDeadlineExceeded, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE,
+	} {
+		if errors.Is(err, away) {
+			return true
+		}
+	}
+	return false
 }
 
 // advice says what to do about what a user can meet.

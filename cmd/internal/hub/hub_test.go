@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,6 +127,33 @@ func TestPatientConnectFindsTheHubLater(t *testing.T) {
 	defer conn.Close()
 	if conn.Status() != nats.RECONNECTING {
 		t.Errorf("the connection is %v, want it to go on trying", conn.Status())
+	}
+}
+
+// A hub that goes away in the middle of a connection's beginning is away; one that refuses the credentials is
+// not.
+func TestAway(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.(*net.TCPConn).SetLinger(0) // a reset, as of a process that was killed
+			_ = conn.Close()
+		}
+	}()
+	address := config.NewAddress("nats://" + listener.Addr().String())
+	if _, err := hub.Connect(hub.Config{NATS: address}, hub.Options{Name: "test", Log: zerolog.Nop()}); err == nil || !hub.Away(err) {
+		t.Errorf("a hub that was killed is not away: %v", err)
+	}
+	if hub.Away(nats.ErrAuthorization) {
+		t.Error("a hub that refuses the credentials is away")
 	}
 }
 
