@@ -93,9 +93,6 @@ func (r *Recording) Commit(ctx context.Context) (*Receipt, error) {
 	if err := r.cutAll(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.reap(); err != nil {
-		return nil, err
-	}
 	receipts := make([]*Receipt, len(r.pending))
 	for i, p := range r.pending {
 		receipts[i] = p.receipt
@@ -185,7 +182,10 @@ func (r *Recording) usable() error {
 	if r.ended {
 		return ErrEnded
 	}
-	return r.failed
+	if r.failed != nil {
+		return r.failed
+	}
+	return r.reap()
 }
 
 // fail keeps the first error: a chunk is missing for good.
@@ -235,7 +235,7 @@ func (r *Recording) cut(ctx context.Context, set int) error {
 	return nil
 }
 
-// reap drops the chunks that are known to be durable.
+// reap drops the chunks that are known to be durable, and finds out if one could not be recorded.
 func (r *Recording) reap() error {
 	for len(r.pending) > 0 && r.pending[0].receipt.Settled() {
 		if err := r.settleOldest(context.Background()); err != nil {

@@ -130,6 +130,9 @@ func (i *Intake) Run(ctx context.Context) error {
 	if _, err := conn.Subscribe(helloSubject, func(m *nats.Msg) { i.greet(ctx, conn, m) }); err != nil {
 		return fmt.Errorf("start intake: %w", err)
 	}
+	if err := conn.FlushTimeout(startTimeout); err != nil { // somebody answers before anybody can ask
+		return fmt.Errorf("start intake: %w", err)
+	}
 	if err := known.write(i.cfg.Dir); err != nil {
 		return fmt.Errorf("start intake: %w", err)
 	}
