@@ -57,7 +57,8 @@ func (p programs) runACentre(t *testing.T) {
 	t.Cleanup(func() { _ = conn.Close() })
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	for tick := time.NewTicker(20 * time.Millisecond); ; <-tick.C {
+	tick := time.NewTicker(20 * time.Millisecond)
+	for ; ; <-tick.C {
 		var reached uint64
 		var sidecars uint64
 		row := conn.QueryRow(ctx, `SELECT (SELECT sum(reached) FROM electors WHERE org = 'acme-mail' AND place = ''),
@@ -66,8 +67,31 @@ func (p programs) runACentre(t *testing.T) {
 			t.Fatal(err)
 		}
 		if reached == 1000 && sidecars == 1 {
-			return
+			tick.Stop()
+			break
 		}
+	}
+	p.askAsPeople(t, written, hubURL, clickhouse, filepath.Join(filepath.Dir(sidecar), "key.json"))
+}
+
+// askAsPeople asks every question of the command line as the analyst, and looks at what was rejected as the operator.
+func (p programs) askAsPeople(t *testing.T, written, hubURL, clickhouse, key string) {
+	t.Helper()
+	dsn := "clickhouse://analyst@" + clickhouse + "/rolltrace?password_file=" + filepath.Join(written, "clickhouse", "analyst.password")
+	for _, question := range [][]string{
+		{"electors", "--at", "acme-mail"}, {"electors", "--at", "acme-mail", "--list"}, {"electors", "--at", "acme-mail", "--reached"},
+		{"reach", "party-a"}, {"sources", "acme-mail"}, {"movements"},
+		{"elector", "A0000007", "--key", key}, {"route", "--elector", "A0000007", "--to", "acme-mail", "--key", key},
+	} {
+		out, err := p.command("rolltrace", append(question, "--clickhouse", dsn)...).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "acme-mail") {
+			t.Errorf("rolltrace %s: %v\n%s", strings.Join(question, " "), err, out)
+		}
+	}
+	rejected := p.command("rolltrace", "rejected", "list", "--nats", hubURL,
+		"--nats-ca", filepath.Join(written, "ca.pem"), "--nats-seed", filepath.Join(written, "operator.seed"))
+	if out, err := rejected.CombinedOutput(); err != nil {
+		t.Errorf("rolltrace rejected list: %v\n%s", err, out)
 	}
 }
 
