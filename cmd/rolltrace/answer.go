@@ -119,7 +119,7 @@ func writeElectors(w io.Writer, e *graph.Electors) error {
 		}
 	}
 	p.table("electors "+what+" "+e.At, places, "none recorded: no electors "+what+" "+e.At)
-	if e.Keys != nil && len(e.Keys) > 0 {
+	if len(e.Keys) > 0 {
 		p.line("")
 		keys := newTable(text("elector key"), text("id space"), text("key"))
 		for _, k := range e.Keys {

@@ -186,6 +186,42 @@ func TestDemoLeavesNothingRunning(t *testing.T) {
 	}
 }
 
+// A program that fails ends the demo with what it said, and nothing else is left running.
+func TestDemoSaysWhatFailed(t *testing.T) {
+	bin, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := t.TempDir()
+	for _, program := range []string{"rolltrace", demo.Consumer} {
+		if err := os.Link(filepath.Join(bin, program), filepath.Join(broken, program)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const script = "#!/bin/sh\necho 'some note' >&2\necho 'rolltrace-sidecar: the disk is full' >&2\nexit 1\n"
+	if err := os.WriteFile(filepath.Join(broken, demo.Sidecar), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(broken, "rolltrace"), "demo", "--districts", "1", "--data", filepath.Join(t.TempDir(), "demo"))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("%v", err)
+	}
+	if said := stderr.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "the disk is full") {
+		t.Errorf("stderr %q", said)
+	}
+	noProcessLeft(t, broken)
+	if err := os.Remove(filepath.Join(broken, demo.Sidecar)); err != nil {
+		t.Fatal(err)
+	}
+	cmd = exec.Command(cmd.Path, cmd.Args[1:]...)
+	cmd.Env = append(os.Environ(), "PATH="+t.TempDir())
+	if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), "find rolltrace-sidecar: it is neither in") {
+		t.Errorf("%v: %s", err, said)
+	}
+}
+
 // until waits for a condition that only looking can tell, and fails if the program ends before.
 func until(t *testing.T, ended <-chan error, holds func() bool) {
 	t.Helper()

@@ -64,11 +64,11 @@ func load(t *testing.T, file string, environ, args []string) (settings, string, 
 func TestLayersOverrideInOrder(t *testing.T) {
 	file := "outbox: /file\ntimeout: 1s\nlimit: 1GiB\nfields: [a, b]\nlog:\n  level: warn\n" +
 		"tables:\n  - name: voters\n    ids: [elector_id]\n  - name: donors\n"
-	got, _, err := load(t, file, []string{"ROLLTRACE_TIMEOUT=2s", "ROLLTRACE_LIMIT=2GB", "ROLLTRACE_FIELD=x", "HOME=/"}, []string{"--limit", "3kB"})
+	_, _, err := load(t, file, []string{"ROLLTRACE_TIMEOUT=2s", "ROLLTRACE_LIMIT=2GB", "ROLLTRACE_FIELD=x", "HOME=/"}, []string{"--limit", "3kB"})
 	if err == nil || !strings.Contains(err.Error(), "ROLLTRACE_FIELD, did you mean ROLLTRACE_FIELDS?") {
 		t.Fatalf("a misspelt variable: %v", err)
 	}
-	got, _, err = load(t, file, []string{"ROLLTRACE_TIMEOUT=2s", "ROLLTRACE_LIMIT=2GB", "HOME=/"}, []string{"--limit", "3kB", "--pass"})
+	got, _, err := load(t, file, []string{"ROLLTRACE_TIMEOUT=2s", "ROLLTRACE_LIMIT=2GB", "HOME=/"}, []string{"--limit", "3kB", "--pass"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -84,7 +83,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	began := time.Now()
 	err = s.play(ctx)
 	s.report.Seconds = seconds(time.Since(began))
-	if err = errors.Join(err, s.strike()); err != nil {
+	if struck := s.strike(); err == nil {
+		err = struck // otherwise it tells of the same fault again
+	}
+	if err != nil {
 		return nil, err
 	}
 	return s.report, nil
