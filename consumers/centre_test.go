@@ -234,6 +234,13 @@ func (r *running) metric(t testing.TB, name string, labels ...string) float64 {
 	return 0
 }
 
+func (r *running) measured(t testing.TB, name string, want float64) {
+	t.Helper()
+	if have := r.metric(t, name); have != want {
+		t.Errorf("%s is %v, want %v", name, have, want)
+	}
+}
+
 // contents is everything in the tables that answers depend on, one line a row, without what is allowed to differ:
 // how often a row was written, and when the position was.
 func contents(t testing.TB, dsn string) []string {

@@ -112,6 +112,9 @@ func (c *Consumer) follow(ctx context.Context, t *tail) error {
 	intake, stop := context.WithCancel(work)
 	defer context.AfterFunc(ctx, stop)()
 
+	ask := func() progress { return c.progress(t) }
+	c.cfg.Metrics.progress.Store(&ask)
+
 	entries := make(chan *entry, pullMessages)
 	checked := make(chan *decoded, pullMessages)
 	batches := make(chan *batch) // without room: a batch grows until the one before it is written
@@ -172,7 +175,6 @@ func (c *Consumer) watch(ctx context.Context, t *tail) error {
 	defer ticker.Stop()
 	reconnects := t.js.Conn().Stats().Reconnects
 	for {
-		c.measure(t)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -181,20 +183,19 @@ func (c *Consumer) watch(ctx context.Context, t *tail) error {
 		if _, err := t.open(ctx); IsPermanent(err) {
 			return err
 		}
+		c.state.sawLast(t.last.Load())
 		now := t.js.Conn().Stats().Reconnects
 		c.cfg.Metrics.reconnects.Add(float64(now - reconnects))
 		reconnects = now
 	}
 }
 
-func (c *Consumer) measure(t *tail) {
-	m, status, last := c.cfg.Metrics, c.Status(), t.last.Load()
-	last = max(last, status.Position)
-	m.position.Set(float64(status.Position))
-	m.last.Set(float64(last))
-	m.lag.Set(float64(last - status.Position))
-	m.lagSeconds.Set(0)
-	if last > status.Position && !status.Received.IsZero() {
-		m.lagSeconds.Set(max(c.cfg.Clock().Sub(status.Received.Time).Seconds(), 0))
+// progress is for the metrics.
+func (c *Consumer) progress(t *tail) progress {
+	status := c.Status()
+	p := progress{position: status.Position, last: max(t.last.Load(), status.Position)}
+	if p.last > p.position && !status.Received.IsZero() {
+		p.lag = max(c.cfg.Clock().Sub(status.Received.Time), 0)
 	}
+	return p
 }

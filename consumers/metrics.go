@@ -1,6 +1,9 @@
 package consumers
 
 import (
+	"sync/atomic"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rolltrace/rolltrace/schema/wire"
@@ -13,15 +16,26 @@ type Metrics struct {
 	rejected   *prometheus.CounterVec
 	numbered   prometheus.Counter
 	known      prometheus.Gauge
-	position   prometheus.Gauge
-	last       prometheus.Gauge
-	lag        prometheus.Gauge
-	lagSeconds prometheus.Gauge
 	flushes    prometheus.Counter
 	flushTime  prometheus.Histogram
 	rows       *prometheus.CounterVec
 	retries    *prometheus.CounterVec
 	reconnects prometheus.Counter
+
+	progress atomic.Pointer[func() progress] // asked when the metrics are
+}
+
+// progress is how far a consumer has come.
+type progress struct {
+	position, last uint64
+	lag            time.Duration
+}
+
+func (m *Metrics) now() progress {
+	if ask := m.progress.Load(); ask != nil {
+		return (*ask)()
+	}
+	return progress{}
 }
 
 // NewMetrics makes the metrics and registers them, unless the registerer is nil. Registering two consumers'
@@ -36,16 +50,22 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "rolltrace", Subsystem: "consumer", Name: name, Help: help})
 	}
-	m := &Metrics{
-		messages:   counters("messages_total", "Messages of the log that were understood, by type.", "type"),
-		rejected:   counters("rejected_total", "Messages of the log that were rejected, by code.", "code"),
-		numbered:   counter("electors_numbered_total", "Elector keys that got a number."),
-		known:      gauge("electors_known", "Elector keys that have a number."),
-		position:   gauge("position", "Sequence up to which the log is in the graph."),
-		last:       gauge("log_last_sequence", "Last sequence of the log."),
-		lag:        gauge("lag_messages", "Messages of the log that are not in the graph yet."),
-		lagSeconds: gauge("lag_seconds", "Age of the last message that is in the graph, while there are later ones; 0 when there are none."),
-		flushes:    counter("flushes_total", "Batches that were written."),
+	m := &Metrics{}
+	measure := func(name, help string, of func(progress) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "rolltrace", Subsystem: "consumer", Name: name, Help: help}, func() float64 { return of(m.now()) })
+	}
+	measures := []prometheus.Collector{
+		measure("position", "Sequence up to which the log is in the graph.", func(p progress) float64 { return float64(p.position) }),
+		measure("log_last_sequence", "Last sequence of the log.", func(p progress) float64 { return float64(p.last) }),
+		measure("lag_messages", "Messages of the log that are not in the graph yet.", func(p progress) float64 { return float64(p.last - p.position) }),
+		measure("lag_seconds", "Age of the last message that is in the graph, while there are later ones; 0 when there are none.", func(p progress) float64 { return p.lag.Seconds() }),
+	}
+	*m = Metrics{
+		messages: counters("messages_total", "Messages of the log that were understood, by type.", "type"),
+		rejected: counters("rejected_total", "Messages of the log that were rejected, by code.", "code"),
+		numbered: counter("electors_numbered_total", "Elector keys that got a number."),
+		known:    gauge("electors_known", "Elector keys that have a number."),
+		flushes:  counter("flushes_total", "Batches that were written."),
 		flushTime: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "rolltrace", Subsystem: "consumer", Name: "flush_seconds", Help: "Time to write a batch, tries included.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
@@ -64,8 +84,8 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		m.retries.WithLabelValues(of)
 	}
 	if to != nil {
-		to.MustRegister(m.messages, m.rejected, m.numbered, m.known, m.position, m.last, m.lag, m.lagSeconds,
-			m.flushes, m.flushTime, m.rows, m.retries, m.reconnects)
+		to.MustRegister(m.messages, m.rejected, m.numbered, m.known, m.flushes, m.flushTime, m.rows, m.retries, m.reconnects)
+		to.MustRegister(measures...)
 	}
 	return m
 }

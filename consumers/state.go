@@ -10,13 +10,13 @@ import (
 
 // Status is how a consumer is doing.
 type Status struct {
-	Ready    bool        `json:"ready"`    // it reads the log, and what it writes is taken
-	Doing    string      `json:"doing"`    // "starting", "loading", "reading", "stopped"
-	Faults   []string    `json:"faults"`   // what does not work now: "hub", "clickhouse", "rejected"
-	Log      string      `json:"log"`      // identity of the log, or "" while it is not known
-	Position uint64      `json:"position"` // everything up to this sequence is in the graph
-	Received schema.Time `json:"received_at"`
-	Electors uint64      `json:"electors"` // that have a number
+	Ready    bool        `json:"ready"`       // it reads the log, and what it writes is taken
+	Doing    string      `json:"doing"`       // "starting", "loading", "reading", "stopped"
+	Faults   []string    `json:"faults"`      // what does not work now: "hub", "clickhouse", "rejected"
+	Log      string      `json:"log"`         // identity of the log, or "" while it is not known
+	Position uint64      `json:"position"`    // everything up to this sequence is in the graph
+	Last     uint64      `json:"last"`        // last sequence of the log, as it was a moment ago
+	Received schema.Time `json:"received_at"` // when the hub received that message
 }
 
 type state struct {
@@ -41,7 +41,13 @@ func (s *state) update(change func(*Status)) {
 func (s *state) doing(what string) { s.update(func(status *Status) { status.Doing = what }) }
 
 func (s *state) wrote(to uint64, received schema.Time) {
-	s.update(func(status *Status) { status.Position, status.Received = to, received })
+	s.update(func(status *Status) {
+		status.Position, status.Received, status.Last = to, received, max(status.Last, to)
+	})
+}
+
+func (s *state) sawLast(last uint64) {
+	s.update(func(status *Status) { status.Last = max(status.Last, last) })
 }
 
 func (s *state) healthy(of string, ok bool) {
