@@ -29,11 +29,11 @@ type Config struct {
 	Rejects Rejects
 
 	// IntakeBytes bounds the messages that are read and not yet part of a batch, in bytes. Reading stops there
-	// and goes on as they are taken. Defaults to 24 MiB.
+	// and goes on as they are taken. Defaults to 8 MiB.
 	IntakeBytes int
 	// BatchBytes is how large a batch becomes, in bytes of memory, before it has to be written: two of them exist at
 	// most, one being written while the next one is filled. A full one waits, and the intake with it. Defaults to
-	// 24 MiB, which is a million new electors.
+	// 12 MiB, which is half a million new electors.
 	BatchBytes int
 	// Linger is how long a batch that is not full waits for more before it is written. Defaults to 20ms.
 	Linger time.Duration
@@ -64,8 +64,8 @@ func (c *Config) complete() error {
 	case c.Rejects == nil:
 		return errors.New("consumer: want somewhere for what is rejected")
 	}
-	c.IntakeBytes = cmp.Or(c.IntakeBytes, 24<<20)
-	c.BatchBytes = cmp.Or(c.BatchBytes, 24<<20)
+	c.IntakeBytes = cmp.Or(c.IntakeBytes, 8<<20)
+	c.BatchBytes = cmp.Or(c.BatchBytes, 12<<20)
 	c.Linger = cmp.Or(c.Linger, 20*time.Millisecond)
 	c.Decoders = cmp.Or(c.Decoders, min(runtime.GOMAXPROCS(0), 4))
 	c.StopTimeout = cmp.Or(c.StopTimeout, 30*time.Second)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -21,7 +22,12 @@ import (
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
-func TestMain(m *testing.M) { schematest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	schematest.Main(m)
+}
 
 // A log is what a program writes to stderr; a test can wait for a line.
 type logged struct {

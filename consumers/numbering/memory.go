@@ -55,7 +55,7 @@ func (m *memory) free() {
 	*m = memory{}
 }
 
-// pages are those that nobody uses, shared by the process.
+// pages are those that nobody uses, shared by the process: memory, and nothing else.
 var pages pool
 
 // A pool has pages that were used and are not now: a segment that splits gives one back, and the next one to split

@@ -57,7 +57,7 @@ func New(source Source) *Numbering {
 func (n *Numbering) reset() {
 	n.Close()
 	n.spaces = make(map[spaceName]uint16)
-	n.movements = newMovements()
+	n.movements = newMovements(n.mix)
 }
 
 // Close gives the memory back. Load makes the Numbering usable again.
@@ -65,7 +65,8 @@ func (n *Numbering) Close() {
 	for _, t := range n.tables {
 		t.free()
 	}
-	n.spaces, n.tables, n.next, n.movements = nil, nil, 0, movements{}
+	n.movements.free()
+	n.spaces, n.tables, n.next = nil, nil, 0
 }
 
 // Load forgets everything and reads back the numbers that the log gave up to the sequence. Rows that

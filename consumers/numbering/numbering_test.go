@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/rolltrace/rolltrace/consumers"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
@@ -291,6 +293,36 @@ func TestMovementNumbers(t *testing.T) {
 	}
 	if _, _, err := n.Movement("a", "x", "no uuid"); err == nil {
 		t.Error("a movement without a UUID got a number")
+	}
+	for i := 4; i < 300_000; i++ { // several pages of names
+		if number, first, err := n.Movement("a", "z", id(i)); int(number) != i || !first || err != nil {
+			t.Fatalf("movement %d: %d, %v, %v", i, number, first, err)
+		}
+	}
+	for i := 4; i < 300_000; i++ {
+		if number, first, err := n.Movement("a", "z", id(i)); int(number) != i || first || err != nil {
+			t.Fatalf("movement %d again: %d, %v, %v", i, number, first, err)
+		}
+	}
+}
+
+// Two movements whose names have one hash are two.
+func TestMovementsWithOneHash(t *testing.T) {
+	n := New(nil)
+	defer n.Close()
+	name := func(i byte) movementName {
+		id := uuid.UUID{15: i}
+		return movementName{id: id}
+	}
+	m := &n.movements
+	m.sidecars[sidecarName{"a", "x"}] = 0
+	*m.name(0) = name(200) // another movement stands where the first one's hash leads
+	m.index.insert(m.hash(name(1)), 0)
+	m.count = 1
+	for _, first := range []bool{true, false} {
+		if number, isFirst, err := n.Movement("a", "x", name(1).id.String()); number != 1 || isFirst != first || err != nil {
+			t.Errorf("%d, %v, %v; want 1, %v", number, isFirst, err, first)
+		}
 	}
 }
 
