@@ -24,8 +24,6 @@ import (
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
-func TestMain(m *testing.M) { schematest.Main(m) }
-
 // A centre is a hub with a log, and an empty graph.
 type centre struct {
 	hub *embedded.NATS
