@@ -83,6 +83,7 @@ func TestScript(t *testing.T) {
 				})
 			},
 			"key":     key,
+			"publish": publish,
 			"occupy":  occupy,
 			"appears": appears,
 			"code":    code,
@@ -139,6 +140,22 @@ func key(ts *testscript.TestScript, neg bool, args []string) {
 	var dossier graph.Dossier
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &dossier))
 	ts.Setenv(args[1], dossier.Elector.Key)
+}
+
+// publish FOLDER SUBJECT TEXT puts a message into the log of the centre that runs on a data folder.
+func publish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: publish FOLDER SUBJECT TEXT")
+	}
+	info, err := centre.ReadInfo(ts.MkAbs(args[0]))
+	ts.Check(err)
+	conn, err := nats.Connect(info.NATS)
+	ts.Check(err)
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	ts.Check(err)
+	_, err = js.Publish(context.Background(), args[1], []byte(args[2]))
+	ts.Check(err)
 }
 
 // occupy VARIABLE listens on a free port of loopback until the session ends, and sets the variable to its
