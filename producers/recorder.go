@@ -52,13 +52,14 @@ func NewRecorder(cfg RecorderConfig) (*Recorder, error) {
 		return nil, fmt.Errorf("recorder: max pending: %d: want 1 or more", cfg.MaxPending)
 	}
 	if cfg.RecordedBy == (schema.RecordedBy{}) {
-		cfg.RecordedBy = recordedBy()
+		cfg.RecordedBy = RecordedBy()
 	}
 	return &Recorder{cfg: cfg}, nil
 }
 
-// recordedBy is what the operating system says of this process. What it does not say is left empty.
-func recordedBy() schema.RecordedBy {
+// RecordedBy is what the operating system says of this process: the default of a Recorder. What it does not say is left
+// empty.
+func RecordedBy() schema.RecordedBy {
 	var by schema.RecordedBy
 	if u, err := user.Current(); err == nil {
 		by.User = label(u.Username)

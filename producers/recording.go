@@ -129,11 +129,14 @@ func (r *Recording) Close(ctx context.Context, outcome schema.Outcome, evidence 
 	if r.failed == nil {
 		_ = r.cutAll(ctx) // kept in r.failed
 	}
+	if r.failed != nil || outcome != schema.Completed {
+		_ = r.settle(ctx) // also kept there: a failed movement has the totals of what was recorded
+	}
 	if r.failed != nil {
-		_ = r.settle(ctx)
 		outcome = schema.Failed
 	}
-	// The closing goes without waiting for the last chunks, so that one sync serves all of them.
+	// The closing of a completed movement goes without waiting for the last chunks, so that one sync serves all of
+	// them.
 	closing, err := r.closing(ctx, 2, outcome, "", evidence)
 	if err == nil {
 		err = r.record(ctx, closing)
