@@ -96,24 +96,47 @@ func through(ctx context.Context, s *settings, client *intake.Client, pinned boo
 	return &access{Outbox: client, org: client.Org(), sidecar: client.Sidecar(), client: client}, nil
 }
 
-// close waits for the hub while it takes messages, and gives the outbox back. What the hub did not take stays there; one
-// line on notes says so.
-func (a *access) close(ctx context.Context, notes io.Writer) error {
+// close waits for the hub while it takes messages, and gives the outbox back. What the hub did not take stays there; note
+// says so in one line, or is empty.
+func (a *access) close(ctx context.Context) (note string, err error) {
 	if a.client != nil {
-		return a.client.Close(ctx)
+		return "", a.client.Close(ctx)
 	}
 	why := a.link.drain(ctx)
 	left := a.own.Depth().Messages
 	a.link.close()
 	if err := a.own.Close(ctx); err != nil {
-		return errors.Join(fmt.Errorf("close outbox %s: %w", a.own.Dir(), err), a.beside.leave())
+		return "", errors.Join(fmt.Errorf("close outbox %s: %w", a.own.Dir(), err), a.beside.leave())
 	}
-	if left > 0 {
-		_, _ = fmt.Fprintf(notes, "rolltrace-sidecar: note: the record is safe in outbox %s, and not yet at the hub (%s): the next run, tee or emit takes it there\n",
-			a.own.Dir(), why)
-		return a.beside.leave()
+	if left == 0 {
+		return "", a.beside.remove()
 	}
-	return a.beside.remove()
+	return fmt.Sprintf("the record is safe in outbox %s, and not yet at the hub (%s): the next run, tee or emit takes it there", a.own.Dir(), why),
+		a.beside.leave()
+}
+
+// interruptedPatience is how long a command that was told to end waits for a hub that takes messages.
+const interruptedPatience = 3 * time.Second
+
+// finish closes the access of a command that ended with fault, and returns how it ends: a command that is done says on
+// notes what the hub has not got yet.
+func (a *access) finish(ctx context.Context, fault error, notes io.Writer) error {
+	patience := closeTimeout
+	if ctx.Err() != nil {
+		patience = interruptedPatience
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	note, err := a.close(closing)
+	switch {
+	case fault != nil:
+		return fault
+	case err != nil:
+		return err
+	case note != "":
+		_, _ = fmt.Fprintf(notes, "rolltrace-sidecar: note: %s\n", note)
+	}
+	return nil
 }
 
 // A link brings an outbox to the hub in the background.

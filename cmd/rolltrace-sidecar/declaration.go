@@ -64,7 +64,7 @@ func (d *declaration) record(ctx context.Context) (*producers.Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.RecordedAt = now
+	m.RecordedAt, m.RecordedBy = now, producers.RecordedBy()
 	if err := (wire.Draft{Movement: m}).Validate(); err != nil {
 		return nil, &badLine{err}
 	}

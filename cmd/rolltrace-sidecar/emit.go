@@ -35,7 +35,7 @@ others attest, and what old logs tell.
 ["…"]}), or by "ids_from": {"file", "id": "[SPACE=]COLUMN", "format", "delimiter", "no_header"}, whose file is sought from
 the folder of FILE; they become keys at once. Or there is "electors": {"mode": "whole"}, or {"mode": "counted", "records": N}.
 
-basis is declared or attested; left out, it is declared where the publishing organisation owns the place that changes.
+basis is declared or attested; left out, it is declared where the publishing organisation owns one of the places.
 id, left out, follows from all the rest: the same line emitted again is the same movement, and counts once.
 
 A bad line is named by its number and reason on stderr, and the others go; then the exit code is 1. Each movement that is
@@ -68,8 +68,8 @@ func emit(ctx context.Context, cfg *settings, name string, stdin io.Reader, stdo
 	lines := bufio.NewReaderSize(stdin, 64<<10)
 	e := &emitter{cfg: cfg, folder: folder, stdout: stdout, stderr: stderr}
 	defer func() {
-		if closed := e.close(ctx); err == nil && closed != nil {
-			err = closed
+		if e.access != nil {
+			err = e.access.finish(ctx, err, stderr)
 		}
 	}()
 	for number := 1; ; number++ {
@@ -224,16 +224,4 @@ func (e *emitter) settle(ctx context.Context, most int) error {
 		}
 	}
 	return nil
-}
-
-func (e *emitter) close(ctx context.Context) error {
-	if e.access == nil {
-		return nil
-	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	if ctx.Err() != nil {
-		cancel()
-	}
-	return e.access.close(closing, e.stderr)
 }

@@ -204,7 +204,9 @@ func (l *line) declare(org string) error {
 	want(m.Kind != "", "kind", "collect, export, merge, share, access or destroy")
 	want(!m.OccurredAt.IsZero(), "occurred_at", "when it happened, in RFC 3339")
 	if m.Basis == "" {
-		if m.Basis = schema.Attested; m.Owner() == org {
+		m.Basis = schema.Attested
+		owns := func(in schema.Input) bool { return in.Place.Org() == org }
+		if m.Owner() == org || slices.ContainsFunc(m.Inputs, owns) {
 			m.Basis = schema.Declared
 		}
 	}

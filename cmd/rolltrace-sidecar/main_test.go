@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
 	"github.com/rolltrace/rolltrace/deploy/embedded"
@@ -120,13 +122,29 @@ type process struct {
 	*exec.Cmd
 	t    *testing.T
 	said lockedBuffer
+	mine *os.File // our end of what the process writes to
 	done chan struct{}
+}
+
+// output is the process's stdout: unlike StdoutPipe it can be read after the process has ended. Call it before begin.
+func (p *process) output() *os.File {
+	p.t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.Stdout, p.mine = w, w
+	p.t.Cleanup(func() { _ = r.Close() })
+	return r
 }
 
 func (p *process) begin() {
 	p.t.Helper()
 	if err := p.Start(); err != nil {
 		p.t.Fatal(err)
+	}
+	if p.mine != nil {
+		_ = p.mine.Close()
 	}
 	go func() {
 		_ = p.Wait()
@@ -224,7 +242,21 @@ type hubLog struct {
 
 func watch(t *testing.T, server *embedded.NATS) *hubLog {
 	t.Helper()
-	js := schematest.JetStream(t, server)
+	return watchThrough(t, schematest.JetStream(t, server))
+}
+
+// watchAs is watch at a hub that wants an nkey.
+func watchAs(t *testing.T, server *embedded.NATS, identity nkeys.KeyPair) *hubLog {
+	t.Helper()
+	public, err := identity.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return watchThrough(t, schematest.JetStream(t, server, nats.Nkey(public, identity.Sign)))
+}
+
+func watchThrough(t *testing.T, js jetstream.JetStream) *hubLog {
+	t.Helper()
 	log, err := stream.Ensure(t.Context(), js, stream.Options{})
 	if err != nil {
 		t.Fatal(err)

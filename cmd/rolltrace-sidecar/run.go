@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nkeys"
@@ -99,10 +100,16 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return status.Serve(serving, listener, handler(registry, link, entrance)) })
-	var writers errgroup.Group
-	writers.Go(func() error { return entrance.Run(ctx) })
-	writers.Go(func() error { return beat(ctx, cfg, held, link, metrics, log) })
-	group.Go(writers.Wait)
+	var writers sync.WaitGroup // that put something into the outbox until the end
+	writing := func(work func() error) {
+		writers.Add(1)
+		group.Go(func() error {
+			defer writers.Done()
+			return work()
+		})
+	}
+	writing(func() error { return entrance.Run(ctx) })
+	writing(func() error { return beat(ctx, cfg, held, link, metrics, log) })
 	group.Go(func() error { return adopt(ctx, cfg, identity, log) })
 	group.Go(func() error {
 		select {
@@ -117,7 +124,7 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) (err error) {
 	group.Go(func() error {
 		defer stop() // health is answered until the end
 		<-ctx.Done()
-		_ = writers.Wait() // returned above
+		writers.Wait()
 		draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
 		if why := link.drain(draining); why != "" {

@@ -119,16 +119,7 @@ func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, s
 	if err != nil {
 		return err
 	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-		defer cancel()
-		if ctx.Err() != nil {
-			cancel() // told to end: the hub can have the rest later
-		}
-		if closed := access.close(closing, stderr); err == nil && closed != nil {
-			err = closed
-		}
-	}()
+	defer func() { err = access.finish(ctx, err, stderr) }()
 	recorder, err := producers.NewRecorder(producers.RecorderConfig{Outbox: access})
 	if err != nil {
 		return err
