@@ -201,7 +201,7 @@ func (l *line) declare(org string) error {
 	}
 	want(m.State == "" || m.State == schema.Closed, "state", "closed, or nothing: a declared movement is over")
 	want(m.Basis != schema.Observed, "basis", "declared or attested: only a recorder observes")
-	want(m.Kind != "", "kind", "collect, export, merge, share, access or destroy")
+	want(m.Kind.Known(), "kind", "collect, export, merge, share, access or destroy")
 	want(!m.OccurredAt.IsZero(), "occurred_at", "when it happened, in RFC 3339")
 	if m.Basis == "" {
 		m.Basis = schema.Attested

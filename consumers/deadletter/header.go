@@ -1,7 +1,6 @@
 package deadletter
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
@@ -119,7 +118,7 @@ func readEntry(h nats.Header) (*Entry, error) {
 	}
 	var err error
 	if e.Sequence, err = strconv.ParseUint(get(sequenceHeader), 10, 64); err != nil || e.Subject == "" {
-		return nil, errors.New("not a rejected message: somebody else has published into the stream")
+		return &Entry{Code: Foreign, Reason: "not a rejected message: somebody else has published into the stream"}, nil
 	}
 	e.Bytes, _ = strconv.ParseUint(get(bytesHeader), 10, 64)
 	e.ReceivedAt, _ = schema.ParseTime(get(receivedHeader))

@@ -18,6 +18,10 @@ import (
 // fetch is how many entries are read at a time.
 const fetch = 256
 
+// Foreign is the code of what somebody else than a consumer published into the rejected stream. It is listed, with
+// sequence 0 of no log, and never replayed.
+const Foreign wire.Code = "foreign"
+
 // An Entry is one rejected message, without its headers and body.
 type Entry struct {
 	Log        string      `json:"log"`      // identity of the log that it was in
@@ -83,7 +87,12 @@ type name struct {
 	sequence uint64
 }
 
-func (e *Entry) name() name { return name{e.Log, e.Sequence} }
+func (e *Entry) name() name {
+	if e.Code == Foreign {
+		return name{"", e.stored}
+	}
+	return name{e.Log, e.Sequence}
+}
 
 // Replay publishes what matches into the log again, as it came, and then removes it from the rejected stream. It
 // returns how many were published; done is called for each, if it is not nil. What is rejected meanwhile is left for the
@@ -99,7 +108,7 @@ func (q *Queue) Replay(ctx context.Context, f Filter, done func(Entry)) (int, er
 		if err != nil {
 			return count, err
 		}
-		if !f.matches(e) {
+		if !f.matches(e) || e.Code == Foreign {
 			continue
 		}
 		if !replayed[e.name()] {
@@ -224,6 +233,9 @@ func entryOf(m jetstream.Msg) (*Entry, error) {
 	e, err := readEntry(m.Headers())
 	if err != nil {
 		return nil, fmt.Errorf("message %d: %w", meta.Sequence.Stream, err)
+	}
+	if e.Code == Foreign {
+		e.Subject = m.Subject()
 	}
 	e.stored, e.RejectedAt = meta.Sequence.Stream, schema.At(meta.Timestamp)
 	return e, nil

@@ -81,6 +81,9 @@ func runEngine(library string, args []string) error {
 
 // queryCommandLine calls the library's chdb_query_cmdline, which runs the whole `clickhouse local`
 // program. The arguments stay pinned for good: the engine keeps pointers to them.
+//
+// They are pinned by a variable of the package: a Pinner that the garbage collector finds unused while it still
+// pins ends the process with a panic.
 func queryCommandLine(library string, args []string) error {
 	handle, err := purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
@@ -95,13 +98,12 @@ func queryCommandLine(library string, args []string) error {
 		return err
 	}
 	argv := make([]*byte, len(args)+1)
-	var pin runtime.Pinner
 	for i, arg := range args {
 		text := append([]byte(arg), 0)
-		pin.Pin(&text[0])
+		pinned.Pin(&text[0])
 		argv[i] = &text[0]
 	}
-	pin.Pin(&argv[0])
+	pinned.Pin(&argv[0])
 	result := call(int32(len(args)), unsafe.Pointer(&argv[0]))
 	if result == 0 {
 		return nil
@@ -111,6 +113,9 @@ func queryCommandLine(library string, args []string) error {
 	}
 	return nil
 }
+
+// pinned holds the engine's arguments for as long as the process lives.
+var pinned runtime.Pinner
 
 // register binds one of the library's functions; purego's own way panics when it is not there.
 func register(handle uintptr, name string, function any) error {

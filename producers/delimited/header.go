@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // endsWindow is how far the scanner looks for an LF before it takes CR for the line end, in bytes.
@@ -143,29 +142,25 @@ func (s *Scanner) find(column string, names []string) (at int, err error) {
 	return number - 1, nil
 }
 
-// likeHeader says whether a first line can be shown in an error. It says no of anything that may be a
-// row: an empty field, a repeated one, one that does not begin like a name, one with an "@" or a number of three
-// digits.
+// headerWords are what the names of columns are made of, in lists of people.
+var headerWords = map[string]bool{
+	"id": true, "elector": true, "electors": true, "voter": true, "crm": true, "name": true, "mail": true, "email": true,
+	"phone": true, "address": true, "postal": true, "postcode": true, "zip": true, "province": true, "district": true,
+	"poll": true, "polling": true, "birth": true, "birthdate": true, "dob": true, "number": true, "code": true, "column": true,
+}
+
+// likeHeader says whether a first line can be shown in an error: only if at least half of its columns have a word in
+// their names that columns have and people do not. A row is never to be shown, and a name looks like a name.
 func likeHeader(names []string) bool {
-	seen := make(map[string]bool, len(names))
+	known := 0
 	for _, name := range names {
-		first, _ := utf8.DecodeRuneInString(name)
-		if name == "" || len(name) > 64 || seen[name] || strings.Contains(name, "@") || !unicode.IsLetter(first) && first != '_' {
+		words := strings.FieldsFunc(strings.ToLower(name), func(c rune) bool { return !unicode.IsLetter(c) })
+		if slices.ContainsFunc(words, func(word string) bool { return headerWords[word] }) {
+			known++
+		}
+		if len(name) > 64 || strings.ContainsFunc(name, unicode.IsControl) || strings.ContainsAny(name, "@0123456789") {
 			return false
 		}
-		seen[name] = true
-		digits := 0
-		for _, c := range name {
-			if unicode.IsControl(c) || c == utf8.RuneError {
-				return false
-			}
-			if digits++; !unicode.IsDigit(c) {
-				digits = 0
-			}
-			if digits == 3 {
-				return false
-			}
-		}
 	}
-	return true
+	return 2*known >= len(names)
 }
