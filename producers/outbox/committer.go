@@ -39,7 +39,7 @@ type committer struct {
 	head    *headFile
 	reserve *reserve
 
-	segment      uint64 // number of the newest
+	segment      uint64 // the highest number that was used
 	segmentBytes int64  // that it grows to, about
 	floor        int64  // bytes that were there at opening: perhaps more than the limit, which may have been lowered
 	rollNext     bool   // a new one has to begin: nothing may be written behind the end of this one
@@ -49,6 +49,7 @@ type committer struct {
 	unacked  int64     // their bytes
 	total    uint64    // of the last frame sealed
 	free     int64     // bytes on the disk, before the next frame
+	buffers  [][]byte  // to write frames into
 
 	// After a fault: what was on its way. It is not known which of it was written.
 	doubtful []*flight
@@ -175,9 +176,20 @@ func (o *Outbox) seal(entries []*entry) *flight {
 	}
 	fl.frame.last, fl.frame.hash = c.chain.Last()
 	fl.frame.clock = o.clock.latest.Load()
-	fl.bytes = fl.frame.encode(c.total)
+	fl.bytes = fl.frame.encode(c.buffer(), c.total)
 	c.total = fl.frame.total
 	return fl
+}
+
+// buffer is one of those that frames were written from before: nobody reads them any more once the store has
+// acknowledged.
+func (c *committer) buffer() []byte {
+	if n := len(c.buffers); n > 0 {
+		b := c.buffers[n-1]
+		c.buffers = c.buffers[:n-1]
+		return b[:0]
+	}
+	return nil
 }
 
 func (o *Outbox) sealEntry(e *entry) ([]wire.Message, error) {
@@ -221,11 +233,14 @@ func (o *Outbox) durable(sequence uint64) {
 	c.flights = c.flights[1:]
 	c.unacked -= storedBytes(f.bytes)
 	c.engine.shelf.wrote(sequence, storedBytes(f.bytes))
-	h := o.shelf.put(at(c.segment, sequence), f.frame, len(f.bytes), c.tailOf != "")
+	h := o.shelf.put(at(c.engine.shelf.newest().number, sequence), f.frame, len(f.bytes), c.tailOf != "")
 	// Before anybody is told: after kill -9 the head must know all that was acknowledged.
 	o.writeHead(h)
 	for _, e := range f.entries {
 		e.end(nil)
+	}
+	if len(c.buffers) < maxInFlight && cap(f.bytes) <= 2*frameBytes {
+		c.buffers = append(c.buffers, f.bytes)
 	}
 	m := o.cfg.Metrics
 	m.Commits.Inc()

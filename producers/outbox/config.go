@@ -28,6 +28,7 @@ const (
 	MinReserve          = 256 << 10
 	DefaultBlockTimeout = 30 * time.Second
 	DefaultQueueBytes   = 16 << 20
+	minQueueBytes       = 1 << 20
 )
 
 // Config is what an outbox needs.
@@ -41,8 +42,8 @@ type Config struct {
 	// Version of the software, a label. Defaults to none.
 	Version string
 
-	// MaxBytes is how much may wait in the store, frames included. The disk may hold two blocks of 8 MiB
-	// more. Lowering it below what waits loses nothing: data is taken again when the hub has taken enough.
+	// MaxBytes is how large the store may be. It counts what the hub has acknowledged until the segment
+	// that it is in goes; see the package. Lowering it below what waits loses nothing: data is taken again when the hub has taken enough.
 	// At least 1 MiB. Defaults to 4 GiB.
 	MaxBytes int64
 	// Reserve is the room beyond MaxBytes, and the size of the file on the disk, kept back for closings
@@ -96,8 +97,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.QueueBytes == 0 {
 		c.QueueBytes = DefaultQueueBytes
 	}
-	if c.QueueBytes < frameBytes {
-		return c, fmt.Errorf("outbox: queue bytes: %d: want at least %d", c.QueueBytes, frameBytes)
+	if c.QueueBytes < minQueueBytes {
+		return c, fmt.Errorf("outbox: queue bytes: %d: want at least %d", c.QueueBytes, minQueueBytes)
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)

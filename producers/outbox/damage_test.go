@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -314,6 +315,50 @@ func TestHoleWhileRunning(t *testing.T) {
 	rest := drainFrom(t, o, position)
 	if lost := account(t, append(records, rest...), o.Instance(), 40); lost == 0 {
 		t.Error("nothing is said to be lost")
+	}
+}
+
+// Bits anywhere, many small frames and some large ones, before opening and under a running outbox.
+func TestRandomBits(t *testing.T) {
+	dir := t.TempDir()
+	cfg := config(t, dir)
+	cfg.MaxBytes = 32 << 20 // several segments
+	o := open(t, cfg)
+	instance := o.Instance()
+	const n = 400
+	for i := range n {
+		appended(t, o, chunk(uint32(i), 1+(i%20)*(i%20)*60))
+	}
+	closeNow(t, o)
+	for round := range 24 {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			damaged := filepath.Join(t.TempDir(), "outbox")
+			must(t, os.CopyFS(damaged, os.DirFS(dir)))
+			files := blocks(t, damaged)
+			damage := func() {
+				for range 1 + random.IntN(3) {
+					file := files[random.IntN(len(files)-1)] // not the end, which is another test
+					at := random.Int64N(size(t, file))
+					if random.IntN(2) == 0 {
+						at = at % 200 // a header, as a rule
+					}
+					flip(t, file, at)
+				}
+			}
+			cfg := config(t, damaged)
+			cfg.MaxBytes = 32 << 20
+			if round%2 == 0 {
+				damage()
+			}
+			o := open(t, cfg)
+			if round%2 == 1 {
+				damage()
+			}
+			lost := account(t, drain(t, o), instance, n)
+			t.Logf("%d of %d lost", lost, n)
+		})
 	}
 }
 

@@ -19,9 +19,9 @@ import (
 
 const (
 	// A frame holds at least one call's drafts, whatever their size.
-	maxPayload = 16 << 20
+	maxPayload = 10 << 20
 
-	startTimeout   = 30 * time.Second // of the embedded server; recovery of a full store is part of it
+	startTimeout   = 10 * time.Minute // of the embedded server; recovery of a full store is part of it
 	requestTimeout = 10 * time.Second // of one request to it
 )
 
@@ -34,10 +34,14 @@ type engine struct {
 	js     jetstream.JetStream
 	log    *engineLog
 	shelf  segments
+	looked map[uint64]time.Time // when segments were found sound, by number
 }
 
 // startEngine starts the server on the folder and opens the segments that are there.
 func startEngine(ctx context.Context, dir string, inflight int, log zerolog.Logger) (*engine, error) {
+	if err := forgetStates(dir); err != nil {
+		return nil, fmt.Errorf("set up embedded server: %w", err)
+	}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "rolltrace-outbox", DontListen: true, NoSigs: true, NoSystemAccount: true,
 		JetStream: true, StoreDir: dir, SyncAlways: true, DisableJetStreamBanner: true,
@@ -49,7 +53,7 @@ func startEngine(ctx context.Context, dir string, inflight int, log zerolog.Logg
 	if err != nil {
 		return nil, fmt.Errorf("set up embedded server: %w", err)
 	}
-	e := &engine{dir: dir, server: s, log: &engineLog{log: log}}
+	e := &engine{dir: dir, server: s, log: &engineLog{log: log}, looked: make(map[uint64]time.Time)}
 	s.SetLoggerV2(e.log, false, false, false)
 	go s.Start()
 	if err := e.connect(ctx, inflight); err != nil {
@@ -147,7 +151,7 @@ func (e *engine) roll(ctx context.Context, number uint64, size int64) error {
 	s, err := e.js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: segmentBegin + strconv.FormatUint(number, 10), Subjects: []string{segmentSubject(number)},
 		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
-		MaxBytes: size + 2*maxPayload, MaxMsgs: -1, AllowDirect: true, Replicas: 1, Duplicates: 100 * time.Millisecond,
+		MaxBytes: size + maxPayload + 1<<20, MaxMsgs: -1, AllowDirect: true, Replicas: 1, Duplicates: 100 * time.Millisecond,
 	})
 	if err != nil {
 		return fmt.Errorf("begin segment of outbox: %w", err)
@@ -216,7 +220,8 @@ func (e *engine) get(ctx context.Context, s *segment, sequence uint64, next bool
 	return m.Sequence, f, nil
 }
 
-// after reads the first frame behind a position that can be read, up to the last position, or errLost.
+// after reads the first frame behind a position that can be read, up to the last position. The error is
+// errLost if there is none, or errUnsound if the server must not be asked before it is started anew.
 func (e *engine) after(ctx context.Context, behind, last position) (position, *frame, error) {
 	for _, s := range e.shelf.all() {
 		from, to := uint64(1), s.end().sequence()
@@ -228,6 +233,9 @@ func (e *engine) after(ctx context.Context, behind, last position) (position, *f
 		}
 		if s.number < behind.segment() || s.number > last.segment() || from > to {
 			continue
+		}
+		if err := e.look(s, to); err != nil {
+			return 0, nil, err
 		}
 		sequence, f, err := e.get(ctx, s, from, true)
 		if errors.Is(err, errLost) {

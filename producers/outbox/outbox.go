@@ -114,27 +114,29 @@ func (o *Outbox) Append(ctx context.Context, drafts ...wire.Draft) (*producers.R
 	if err := o.takeRoom(ctx, e); err != nil {
 		return nil, err
 	}
-	size := e.size
 	e.settle = func(err error) {
-		o.room.Release(size)
+		o.room.Release(o.roomOf(e))
 		settle(err)
 	}
 	if !o.queue.push(e) {
-		o.room.Release(size)
+		o.room.Release(o.roomOf(e))
 		return nil, producers.ErrClosed
 	}
 	return receipt, nil
 }
 
+// roomOf is what an entry takes of the queue: one that is larger than the queue takes all of it.
+func (o *Outbox) roomOf(e *entry) int64 { return min(e.size, o.cfg.QueueBytes) }
+
 // takeRoom waits for room in the queue. It is short while the disk does not keep up, and is refused by then.
 func (o *Outbox) takeRoom(ctx context.Context, e *entry) error {
-	e.size = min(e.size, o.cfg.QueueBytes)
-	if o.room.TryAcquire(e.size) {
+	size := o.roomOf(e)
+	if o.room.TryAcquire(size) {
 		return nil
 	}
 	until, cancel := context.WithDeadline(ctx, e.deadline)
 	defer cancel()
-	if err := o.room.Acquire(until, e.size); err == nil {
+	if err := o.room.Acquire(until, size); err == nil {
 		return nil
 	}
 	if ctx.Err() != nil {

@@ -147,6 +147,7 @@ func (o *Outbox) nextFrame(ctx context.Context, after position) (position, *fram
 	s := &o.shelf
 	for {
 		s.mu.Lock()
+		s.reading = true
 		changed, closed, e, durable, h := s.changed, s.closed, s.engine, s.position, s.head
 		position, f := s.recentAfter(after)
 		s.mu.Unlock()
@@ -164,6 +165,12 @@ func (o *Outbox) nextFrame(ctx context.Context, after position) (position, *fram
 		position, f, err := e.after(ctx, after, durable)
 		if err == nil {
 			return position, f, nil
+		}
+		if errors.Is(err, errUnsound) {
+			if err := o.startAnew(ctx, e); err != nil {
+				return 0, nil, err
+			}
+			continue
 		}
 		if errors.Is(err, errLost) {
 			if again, err := o.doubt(ctx, after); err != nil {
@@ -204,28 +211,34 @@ func (o *Outbox) doubt(ctx context.Context, after position) (bool, error) {
 	if r.doubted == after+1 {
 		return false, nil
 	}
+	o.shelf.mu.Lock()
+	e := o.shelf.engine
+	o.shelf.mu.Unlock()
+	if err := o.startAnew(ctx, e); err != nil {
+		return false, err
+	}
 	r.doubted = after + 1
-	s := &o.shelf
-	s.mu.Lock()
-	before := s.engine
-	s.mu.Unlock()
+	return true, nil
+}
+
+// startAnew has the engine replaced, and returns when it is.
+func (o *Outbox) startAnew(ctx context.Context, before *engine) error {
 	select {
 	case o.doubted <- struct{}{}:
 	default:
 	}
-	for {
+	for s := &o.shelf; ; {
 		s.mu.Lock()
 		changed, closed, e := s.changed, s.closed, s.engine
 		s.mu.Unlock()
 		if closed {
-			return false, producers.ErrClosed
+			return producers.ErrClosed
 		}
 		if e != nil && e != before {
-			return true, nil
+			return nil
 		}
 		if err := wait(ctx, changed, 0); err != nil {
-			r.doubted = 0
-			return false, err
+			return err
 		}
 	}
 }

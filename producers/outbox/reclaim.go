@@ -64,7 +64,7 @@ func (o *Outbox) mark() {
 	c := &o.committer
 	sequence, hash := c.chain.Last()
 	f := &flight{frame: &frame{instance: c.instance, first: sequence + 1, last: sequence, hash: hash, clock: o.clock.latest.Load()}}
-	f.bytes = f.frame.encode(c.total)
+	f.bytes = f.frame.encode(nil, c.total)
 	c.total = f.frame.total
 	o.publish(f)
 }

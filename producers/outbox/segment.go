@@ -15,9 +15,10 @@ const (
 	maxSegment   = 64 << 20
 )
 
-// segmentBytes is the size of a segment: an outbox of any size has at most some hundred.
+// segmentBytes is the size of a segment: an outbox has some dozens of them, a huge one a thousand. In smaller
+// ones the server keeps more in memory: a block of each that was written in the last ten seconds.
 func segmentBytes(maxBytes int64) int64 {
-	return max(minSegment, min(maxBytes/16, maxSegment), maxBytes/256)
+	return max(minSegment, min(maxBytes/16, maxSegment), maxBytes/1024)
 }
 
 func segmentSubject(number uint64) string { return "frame." + strconv.FormatUint(number, 10) }

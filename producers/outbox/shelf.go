@@ -23,9 +23,10 @@ type shelf struct {
 	content  position // and of the last one with messages
 	beat     position // and of the last one with a heartbeat
 
-	recent []shelved
-	behind position // the frames in memory are all that come behind this one
-	bytes  int
+	reading bool // somebody reads, and soon
+	recent  []shelved
+	behind  position // the frames in memory are all that come behind this one
+	bytes   int
 }
 
 type shelved struct {
@@ -67,6 +68,9 @@ func (s *shelf) put(position position, f *frame, bytes int, mourning bool) head 
 		}
 	}
 	s.recent, s.bytes = append(s.recent, shelved{position, f, bytes}), s.bytes+bytes
+	if !s.reading {
+		s.forget()
+	}
 	for s.bytes > recentBytes && len(s.recent) > 1 {
 		s.forget()
 	}
