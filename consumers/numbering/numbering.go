@@ -23,7 +23,7 @@ const maxNumbers = math.MaxUint32
 // A Source is where numbers that were given before are read back; *graph.Reader is one.
 type Source interface {
 	Spaces(ctx context.Context, upTo uint64) ([]graph.Space, error)
-	Electors(ctx context.Context, upTo uint64) iter.Seq2[graph.Elector, error]
+	Electors(ctx context.Context, upTo uint64) iter.Seq2[graph.ElectorBlock, error]
 	Movements(ctx context.Context, upTo uint64) iter.Seq2[graph.MovementNumber, error]
 }
 
@@ -98,23 +98,67 @@ func (n *Numbering) Load(ctx context.Context, upTo uint64) error {
 }
 
 func (n *Numbering) loadElectors(ctx context.Context, upTo uint64) error {
-	for e, err := range n.source.Electors(ctx, upTo) {
+	var given bitset // numbers
+	for block, err := range n.source.Electors(ctx, upTo) {
 		if err != nil {
 			return err
 		}
-		if uint64(e.Number) != n.next || int(e.Space) >= len(n.tables) || n.next >= maxNumbers {
-			return fmt.Errorf("load elector number %d: %w", e.Number, graph.ErrCorrupt)
+		if int(block.Space) >= len(n.tables) {
+			return fmt.Errorf("load electors of space %d: %w", block.Space, graph.ErrCorrupt)
 		}
-		t := n.tables[e.Space]
-		mixed := t.mix.mix(uint64(e.Key))
-		s := t.segment(mixed)
-		if s.find(mixed, s.home(mixed)) != 0 {
-			return fmt.Errorf("load elector number %d: %w", e.Number, graph.ErrCorrupt)
+		if number, ok := n.loadBlock(n.tables[block.Space], block, &given); !ok {
+			return fmt.Errorf("load elector number %d: %w", number, graph.ErrCorrupt)
 		}
-		t.insert(mixed, e.Number)
-		n.next++
+	}
+	if n.next != given.end {
+		return fmt.Errorf("load electors: %d numbers of %d: %w", n.next, given.end, graph.ErrCorrupt)
 	}
 	return nil
+}
+
+// loadBlock says false, and which number, where a key has two numbers, or a number two keys.
+func (n *Numbering) loadBlock(t *table, block graph.ElectorBlock, given *bitset) (number uint32, ok bool) {
+	var places [batch]place
+	numbers := block.Numbers
+	for keys := asInts(block.Keys); len(keys) > 0; {
+		some := keys[:min(batch, len(keys))]
+		n.touched += t.touch(&places, some)
+		for i := range some {
+			number, mixed := numbers[i], places[i].mixed
+			s := t.segment(mixed)
+			found := s.find(mixed, s.home(mixed))
+			if found != 0 && found == number+1 {
+				continue // written twice
+			}
+			if found != 0 || number == maxNumbers || !given.add(number) {
+				return number, false
+			}
+			t.insert(mixed, number)
+			n.next++
+		}
+		keys, numbers = keys[len(some):], numbers[len(some):]
+	}
+	return 0, true
+}
+
+// A bitset is a set of numbers.
+type bitset struct {
+	words []uint64
+	end   uint64 // the largest, plus one
+}
+
+// add says false when the number is there already.
+func (b *bitset) add(number uint32) bool {
+	word, bit := int(number/64), uint64(1)<<(number%64)
+	if word >= len(b.words) {
+		b.words = append(b.words, make([]uint64, word+1-len(b.words))...)
+	}
+	if b.words[word]&bit != 0 {
+		return false
+	}
+	b.words[word] |= bit
+	b.end = max(b.end, uint64(number)+1)
+	return true
 }
 
 // Known is how many elector keys have a number.

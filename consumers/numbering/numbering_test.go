@@ -349,14 +349,14 @@ func TestSort(t *testing.T) {
 // A kept is what a graph has kept.
 type kept struct {
 	spaces    []graph.Space
-	electors  []graph.Elector
+	electors  []graph.ElectorBlock
 	movements []graph.MovementNumber
 	err       error
 }
 
 func (k kept) Spaces(context.Context, uint64) ([]graph.Space, error) { return k.spaces, nil }
 
-func (k kept) Electors(context.Context, uint64) iter.Seq2[graph.Elector, error] {
+func (k kept) Electors(context.Context, uint64) iter.Seq2[graph.ElectorBlock, error] {
 	return each(k.electors, k.err)
 }
 
@@ -378,10 +378,18 @@ func each[T any](items []T, err error) iter.Seq2[T, error] {
 	}
 }
 
+func block(space uint16, number uint32, key schema.Key) graph.ElectorBlock {
+	return graph.ElectorBlock{Space: space, Numbers: []uint32{number}, Keys: []schema.Key{key}}
+}
+
 func TestLoadRefusesWhatContradictsItself(t *testing.T) {
 	good := kept{
-		spaces:    []graph.Space{{Number: 0, IDSpace: "elector-id", KeyID: "k-00000001"}, {Number: 1, IDSpace: "email", KeyID: "k-00000001"}},
-		electors:  []graph.Elector{{Number: 0, Key: 9}, {Number: 1, Key: 3}, {Number: 2, Space: 1, Key: 9}},
+		spaces: []graph.Space{{Number: 0, IDSpace: "elector-id", KeyID: "k-00000001"}, {Number: 1, IDSpace: "email", KeyID: "k-00000001"}},
+		// In any order, and some of them twice.
+		electors: []graph.ElectorBlock{
+			{Numbers: []uint32{1, 0, 1}, Keys: []schema.Key{3, 9, 3}}, {Space: 1, Numbers: []uint32{2}, Keys: []schema.Key{9}},
+			{Space: 1, Numbers: []uint32{2}, Keys: []schema.Key{9}},
+		},
 		movements: []graph.MovementNumber{{Number: 0, Org: "a", Sidecar: "x", ID: "01960000-0000-7000-8000-000000000000"}},
 	}
 	away := errors.New("away")
@@ -391,7 +399,9 @@ func TestLoadRefusesWhatContradictsItself(t *testing.T) {
 	}{
 		"nothing":             {func(*kept) {}, nil},
 		"a number left out":   {func(k *kept) { k.electors = k.electors[1:] }, graph.ErrCorrupt},
-		"a key twice":         {func(k *kept) { k.electors = append(k.electors, graph.Elector{Number: 3, Key: 3}) }, graph.ErrCorrupt},
+		"a key twice":         {func(k *kept) { k.electors[2] = block(0, 3, 3) }, graph.ErrCorrupt},
+		"a number twice":      {func(k *kept) { k.electors[2] = block(1, 1, 8) }, graph.ErrCorrupt},
+		"a number too large":  {func(k *kept) { k.electors[2] = block(1, 1<<32-1, 8) }, graph.ErrCorrupt},
 		"an unknown space":    {func(k *kept) { k.spaces = k.spaces[:1] }, graph.ErrCorrupt},
 		"a space twice":       {func(k *kept) { k.spaces[1] = graph.Space{Number: 1, IDSpace: "elector-id", KeyID: "k-00000001"} }, graph.ErrCorrupt},
 		"a space left out":    {func(k *kept) { k.spaces[1].Number = 2 }, graph.ErrCorrupt},

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -57,36 +58,57 @@ func (r *Reader) Spaces(ctx context.Context, upTo uint64) ([]Space, error) {
 	return out, err
 }
 
-// Electors yields the electors that log messages up to the sequence brought, in number order, each once.
-// It streams: memory does not depend on how many there are. The error, if any, comes last.
-func (r *Reader) Electors(ctx context.Context, upTo uint64) iter.Seq2[Elector, error] {
-	return func(yield func(Elector, error) bool) {
-		var last Elector
-		first := true
+// An ElectorBlock is electors of one bucket and one space, with the numbers that they have: Keys[i] has
+// Numbers[i]. Their order means nothing, and one may be there several times: written twice, and not merged yet.
+type ElectorBlock struct {
+	Space   uint16
+	Numbers []uint32
+	Keys    []schema.Key
+}
+
+// blockBuckets is how many buckets are asked for at a time: some 13 MB, which is what is held at once.
+const blockBuckets = 16
+
+// Electors yields the electors that log messages up to the sequence brought, in order of their buckets. It streams:
+// memory does not depend on how many there are. A block is good until the next one. The error, if any, comes last.
+func (r *Reader) Electors(ctx context.Context, upTo uint64) iter.Seq2[ElectorBlock, error] {
+	return func(yield func(ElectorBlock, error) bool) {
+		var count, last uint64
+		err := r.each(ctx, "read electors", func(rows driver.Rows) error { return rows.Scan(&count, &last) },
+			`SELECT count(), toUInt64(max(number)) FROM elector WHERE first_sequence <= $1`, upTo)
+		var block ElectorBlock
 		stopped := errors.New("stopped")
-		err := r.each(ctx, "read electors", func(rows driver.Rows) error {
-			var e Elector
-			var key uint64
-			if err := rows.Scan(&e.Number, &e.Space, &key, &e.FirstSequence); err != nil {
-				return err
-			}
-			e.Key = schema.Key(key)
-			switch {
-			case !first && e == last: // written twice, and not merged yet
+		for from := uint64(0); err == nil && count > 0 && from <= last; from += blockBuckets << BucketBits {
+			// Arrays travel as strings: clickhouse-go reads an array one boxed element at a time.
+			err = r.each(ctx, "read electors", func(rows driver.Rows) error {
+				var numbers, keys []byte
+				if err := rows.Scan(&block.Space, &count, &numbers, &keys); err != nil {
+					return err
+				}
+				block.fill(int(count), numbers, keys)
+				if !yield(block, nil) {
+					return stopped
+				}
 				return nil
-			case !first && e.Number == last.Number:
-				return ErrCorrupt
-			}
-			first, last = false, e
-			if !yield(e, nil) {
-				return stopped
-			}
-			return nil
-		}, `SELECT number, space, key, first_sequence FROM elector WHERE first_sequence <= $1
-			ORDER BY intDiv(number, 65536), number, space, key`, upTo)
-		if err != nil && !errors.Is(err, stopped) {
-			yield(Elector{}, err)
+			}, `SELECT space, count(), reinterpretAsString(groupArray(number)), reinterpretAsString(groupArray(key))
+				FROM elector WHERE intDiv(number, 65536) BETWEEN $2 AND $3 AND first_sequence <= $1
+				GROUP BY intDiv(number, 65536), space ORDER BY intDiv(number, 65536), space`,
+				upTo, from>>BucketBits, from>>BucketBits+blockBuckets-1)
 		}
+		if err != nil && !errors.Is(err, stopped) {
+			yield(ElectorBlock{}, err)
+		}
+	}
+}
+
+// fill reads n numbers and n keys, little-endian. Zeroes at the end may have been left out.
+func (b *ElectorBlock) fill(n int, numbers, keys []byte) {
+	numbers = append(numbers, make([]byte, max(4*n-len(numbers), 0))...)
+	keys = append(keys, make([]byte, max(8*n-len(keys), 0))...)
+	b.Numbers, b.Keys = b.Numbers[:0], b.Keys[:0]
+	for i := range n {
+		b.Numbers = append(b.Numbers, binary.LittleEndian.Uint32(numbers[4*i:]))
+		b.Keys = append(b.Keys, schema.Key(binary.LittleEndian.Uint64(keys[8*i:])))
 	}
 }
 
