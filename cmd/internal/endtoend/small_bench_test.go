@@ -30,9 +30,7 @@ const recordings = 64
 func BenchmarkSmallMovements(b *testing.B) {
 	const movements = 5000
 	h := newHouse(b)
-	if err := h.sidecar.stop(); err != nil { // the recorder is in this process
-		b.Fatal(err)
-	}
+	h.sidecar.kill() // the recorder is in this process
 	box, err := outbox.Open(b.Context(), outbox.Config{
 		Dir: h.path("small"), Org: "party-a", Sidecar: "small-db-1", Signer: schematest.Identity(7),
 	})
@@ -56,7 +54,7 @@ func BenchmarkSmallMovements(b *testing.B) {
 	ended := make(chan error, 1)
 	go func() { ended <- forwarder.Run(ctx) }()
 
-	log, err := stream.Open(b.Context(), js)
+	log, err := stream.Ensure(b.Context(), js, stream.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -150,7 +148,7 @@ func publishAgain(b *testing.B, log stream.Log, from, to uint64) time.Duration {
 	began := time.Now()
 	futures := make([]jetstream.PubAckFuture, len(messages))
 	for i, m := range messages {
-		future, err := js.PublishMsgAsync(m)
+		future, err := js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute))
 		if err != nil {
 			b.Fatal(err)
 		}
