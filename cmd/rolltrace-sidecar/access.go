@@ -204,11 +204,6 @@ func (l *link) drain(ctx context.Context) (why string) {
 		defer tick.Stop()
 		waiting, since := l.source.Depth().Messages, time.Now()
 		for {
-			select {
-			case <-tick.C:
-			case <-drained.Done():
-				return
-			}
 			if now := l.source.Depth().Messages; now != waiting {
 				waiting, since = now, time.Now()
 			}
@@ -221,6 +216,11 @@ func (l *link) drain(ctx context.Context) (why string) {
 				cancel(errors.New(l.name + " " + reason))
 			case time.Since(since) > progressPatience:
 				cancel(fmt.Errorf("%s has acknowledged nothing for %s", l.name, progressPatience))
+			}
+			select {
+			case <-tick.C:
+			case <-drained.Done():
+				return
 			}
 		}
 	}()

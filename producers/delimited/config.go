@@ -16,6 +16,9 @@ const (
 	MaxID = 4 << 10
 )
 
+// maxColumns is how many id columns there can be: one for each bit of a word.
+const maxColumns = 64
+
 // A Format is a dialect of delimited text.
 type Format string
 
@@ -59,6 +62,9 @@ func (c Config) check() (Config, error) {
 	}
 	if c.Delimiter >= 0x80 || c.Delimiter == '"' || c.Delimiter == '\n' || c.Delimiter == '\r' {
 		return c, fmt.Errorf("delimiter %q: want one ASCII character, neither quote nor line break", string(rune(c.Delimiter)))
+	}
+	if len(c.Columns) > maxColumns {
+		return c, fmt.Errorf("%d id columns: want at most %d", len(c.Columns), maxColumns)
 	}
 	seen := map[string]bool{}
 	for _, column := range c.Columns {

@@ -129,11 +129,27 @@ func (r *Reader) end(cancel func()) {
 	close(r.blocks)
 }
 
-// work reads the stream and finds the records in it, until its end.
+// work finds the records in the stream, until its end.
 func (r *Reader) work(ctx context.Context) error {
 	if err := r.open(); err != nil {
 		return err
 	}
+	arrivals := make(chan arrival, 4)
+	go r.fill(ctx, arrivals)
+	for {
+		select {
+		case a := <-arrivals:
+			if ended, err := r.scan(ctx, a); ended || err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// fill reads the stream into slabs, until its end.
+func (r *Reader) fill(ctx context.Context, arrivals chan<- arrival) {
 	if r.compressed != nil {
 		defer r.compressed.close()
 	}
@@ -142,7 +158,7 @@ func (r *Reader) work(ctx context.Context) error {
 		select {
 		case s = <-r.free:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return
 		}
 		s.refs.Store(2) // the window's and this one
 		for end := s.head; end < len(s.data); {
@@ -156,8 +172,13 @@ func (r *Reader) work(ctx context.Context) error {
 				}
 				err = io.ErrNoProgress
 			}
-			if ended, err := r.scan(ctx, arrival{s, end, err}); ended || err != nil {
-				return err
+			select {
+			case arrivals <- arrival{s, end, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
 			}
 		}
 		s.release()

@@ -78,8 +78,18 @@ func (r *Rows) extend(data []byte, columns int) {
 	r.text = r.text[:r.scanned+len(data)]
 }
 
+// full says whether the limit is reached.
+func (r *Rows) full() bool { return r.Limit > 0 && r.Records >= r.Limit }
+
 func (r *Rows) add(column, at, length int) {
 	r.ids[column] = append(r.ids[column], span(at)<<lengthBits|span(length))
+}
+
+// addUnescaped adds an identifier that has quotes in it, each written twice.
+func (r *Rows) addUnescaped(column int, value []byte) {
+	at := len(r.unescaped)
+	r.unescaped = appendUnescaped(r.unescaped, value)
+	r.ids[column] = append(r.ids[column], span(at)<<lengthBits|span(len(r.unescaped)-at)|inUnescaped)
 }
 
 // A SyntaxError is text that cannot be read without guessing.
@@ -108,6 +118,7 @@ type Scanner struct {
 	records uint64
 	retry   int     // how long the data has to be before a record that was cut off is looked at again
 	found   []field // of one record, by id column
+	masks   [64]groupMasks
 }
 
 // retryFrom is the length in bytes from which a record that was cut off is looked at again only when twice
@@ -174,86 +185,35 @@ func (s *Scanner) Scan(data []byte, final bool, rows *Rows) (n int, err error) {
 
 // scan takes complete records. base is where data is in the text of the rows.
 func (s *Scanner) scan(data []byte, final bool, rows *Rows, base int) (pos int, err error) {
-	quote := -1 // where the next quote is; for most texts the first look is the last one
-	for pos < len(data) && (rows.Limit == 0 || rows.Records < rows.Limit) {
-		if quote < pos {
-			if quote = bytes.IndexByte(data[pos:], '"'); quote < 0 {
-				quote = len(data)
-			} else {
-				quote += pos
-			}
+	for pos < len(data) && !rows.full() {
+		var exact bool
+		pos, exact, err = s.masked(data, pos, rows, base)
+		if err != nil || pos == len(data) || rows.full() {
+			return pos, err
 		}
-		length := bytes.IndexByte(data[pos:], s.eol)
-		end, next := pos+length, pos+length+1
-		if length < 0 {
+		if !exact {
 			if !final {
 				return pos, nil
 			}
-			end, next = len(data), len(data)
+			if rest := data[pos:]; len(rest) == 1 && rest[0] == '\r' {
+				return len(data), nil // an empty line, as the others
+			}
 		}
-		if quote < end {
-			n := s.wellQuoted(data[pos:])
-			if n == 0 {
-				n, err = s.quoted(data[pos:], final)
-			}
-			if err == nil && n > 0 {
-				err = s.emit(data[pos:], rows, base+pos)
-			}
-			if n == 0 || err != nil {
-				return pos, err
-			}
-			rows.Records++
-			s.records++
-			pos += n
-			continue
+		n, err := s.quoted(data[pos:], final)
+		if err == nil && n > 0 {
+			err = s.emit(data[pos:pos+n], rows, base+pos)
 		}
-		if end > pos && data[end-1] == '\r' {
-			end--
+		if n == 0 || err != nil {
+			return pos, err
 		}
-		if end > pos {
-			if end-pos > s.maxRecord {
-				return pos, s.fault(fmt.Sprintf("longer than %d bytes", s.maxRecord))
-			}
-			if err := s.unquoted(data[pos:end], rows, base+pos); err != nil {
-				return pos, err
-			}
-			rows.Records++
-			s.records++
-		}
-		pos = next
+		rows.Records++
+		s.records++
+		pos += n
 	}
 	return pos, nil
 }
 
-// unquoted takes the identifiers of a record that has no quote and is not empty, looking no further than
-// the last id column.
-func (s *Scanner) unquoted(line []byte, rows *Rows, base int) error {
-	column, start := 0, 0
-	for _, w := range s.wanted {
-		if w.column > column {
-			skipped := indexNth(line[start:], s.delimiter, w.column-column)
-			if skipped < 0 {
-				return nil // a record with fewer columns: unkeyed in this one and those after it
-			}
-			start += skipped + 1
-			column = w.column
-		}
-		length := indexNear(line[start:], s.delimiter)
-		if length < 0 {
-			length = len(line) - start
-		}
-		if length == 0 {
-			continue
-		}
-		if length > MaxID {
-			return s.tooLong()
-		}
-		rows.add(w.id, base+start, length)
-	}
-	return nil
-}
-
-// quoted finds the identifiers of a record that has quotes, well formed or not. It returns how long the record is with
+// quoted finds the identifiers of a record that may have quotes, well formed or not. It returns how long the record is with
 // its line end, or 0 when it goes on behind the data.
 func (s *Scanner) quoted(data []byte, final bool) (n int, err error) {
 	next := 0 // of s.wanted
@@ -273,6 +233,9 @@ func (s *Scanner) quoted(data []byte, final bool) (n int, err error) {
 
 // emit adds what was found in a record to the rows. base is where the record is in their text.
 func (s *Scanner) emit(data []byte, rows *Rows, base int) error {
+	if len(data) > s.maxRecord {
+		return s.fault(fmt.Sprintf("longer than %d bytes", s.maxRecord))
+	}
 	for _, f := range s.found {
 		if f.to-f.from > MaxID {
 			return s.tooLong()
@@ -282,9 +245,7 @@ func (s *Scanner) emit(data []byte, rows *Rows, base int) error {
 		switch {
 		case f.to == f.from:
 		case f.escaped:
-			at := len(rows.unescaped)
-			rows.unescaped = appendUnescaped(rows.unescaped, data[f.from:f.to])
-			rows.ids[id] = append(rows.ids[id], span(at)<<lengthBits|span(len(rows.unescaped)-at)|inUnescaped)
+			rows.addUnescaped(id, data[f.from:f.to])
 		default:
 			rows.add(id, base+f.from, f.to-f.from)
 		}

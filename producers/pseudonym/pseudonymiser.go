@@ -68,7 +68,7 @@ func (p *Pseudonymiser) Keys(dst []schema.Key, identifiers [][]byte) []schema.Ke
 			// The shortest way, for most identifiers; lastBlock has the others.
 			if n := uint(len(identifier)); p.rule == compact && n-8 < 8 {
 				low, tail := binary.LittleEndian.Uint64(identifier), binary.LittleEndian.Uint64(identifier[n-8:])
-				if allCompact(low)&allCompact(tail) == topBits {
+				if unkept(low)|unkept(tail) == 0 {
 					binary.LittleEndian.PutUint64(lane[:8], low^p.k2.low)
 					binary.LittleEndian.PutUint64(lane[8:], (tail>>8|0x80<<56)>>(8*(15-n)&63)^p.k2.high)
 					end += blockSize
@@ -107,18 +107,18 @@ func (p *Pseudonymiser) lastBlock(identifier []byte) (b pair, ok bool) {
 	case n-8 < 8: // the tail overlaps what is low, and its shift leaves room for the padding
 		tail := binary.LittleEndian.Uint64(identifier[n-8:])
 		b := pair{binary.LittleEndian.Uint64(identifier), (tail>>8 | 0x80<<56) >> (8 * (15 - n))}
-		if allCompact(b.low)&allCompact(tail) == topBits {
+		if unkept(b.low)|unkept(tail) == 0 {
 			return b.xor(p.k2), true
 		}
 	case n == blockSize:
 		b := loadFull(identifier)
-		if allCompact(b.low)&allCompact(b.high) == topBits {
+		if unkept(b.low)|unkept(b.high) == 0 {
 			return b.xor(p.k1), true
 		}
 	case n-1 < 7:
 		b := loadPartial(identifier)
 		const filler = 0x3030303030303030 // for the check, which would take zeros for characters to drop
-		if allCompact(b.low|filler<<(8*n)) == topBits {
+		if unkept(b.low|filler<<(8*n)) == 0 {
 			return p.finish(b, int(n)), true
 		}
 	}
@@ -197,12 +197,9 @@ const (
 	topBits = 0x8080808080808080
 )
 
-// allCompact sets the top bit of each byte that is "!" to "`" and no hyphen: the bytes that the compact
-// rule keeps as they are, but for "{", "|", "}" and "~".
-func allCompact(w uint64) uint64 {
-	seven := w &^ topBits
-	aboveSpace := seven + (0x80-0x21)*ones      // top bit: byte ≥ 0x21
-	belowLetters := ^(seven + (0x80-0x61)*ones) // top bit: byte < 0x61
-	noHyphen := (seven ^ '-'*ones) + 0x7f*ones  // top bit: byte ≠ "-"
-	return aboveSpace & belowLetters & noHyphen &^ w & topBits
+// unkept has a top bit set if the compact rule may change one of the eight bytes. It leaves alone what is from "0" to "_":
+// digits, capitals and some signs; the few others that it would leave alone take the longer way.
+func unkept(w uint64) uint64 {
+	// Without a byte from 0x80 on no sum carries into the next byte; with one the result is not 0 anyway.
+	return (w | (w + (0x80-0x60)*ones) | ^(w + (0x80-0x30)*ones)) & topBits
 }
