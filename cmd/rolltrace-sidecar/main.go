@@ -23,7 +23,7 @@ Begin with "rolltrace key new > key.json", then send a list through tee.
 
 Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
 	}
-	root.AddCommand(runCommand(), teeCommand(), emitCommand(), benchCommand())
+	root.AddCommand(runCommand(), teeCommand(), emitCommand())
 	root.AddCommand(&cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
