@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -75,14 +76,37 @@ const (
 // ErrNoSchema says that the database, or a table in it, does not exist: nobody has migrated it.
 var ErrNoSchema = errors.New("the database has no Rolltrace tables: run rolltrace migrate")
 
-// explain puts what to do in place of exceptions that a user can meet.
+// explain says what to do about exceptions that a user can meet, and makes the others fit for a log:
+// ClickHouse quotes the query, which may name an elector.
 func explain(err error) error {
-	switch code(err) {
-	case codeUnknownTable, codeUnknownDatabase:
-		return fmt.Errorf("%w (%w)", ErrNoSchema, err)
+	var exception *clickhouse.Exception
+	if !errors.As(err, &exception) {
+		return err
 	}
-	return err
+	if exception.Code == codeUnknownTable || exception.Code == codeUnknownDatabase {
+		return &refusal{text: ErrNoSchema.Error(), causes: []error{ErrNoSchema, err}}
+	}
+	text := strings.Join(strings.Fields(exception.Message), " ")
+	for _, quoted := range []string{" In scope ", " in scope ", ": While ", ": while ", "In query "} {
+		text, _, _ = strings.Cut(text, quoted)
+	}
+	if len(text) > maxExceptionText {
+		text = strings.ToValidUTF8(text[:maxExceptionText], "") + "…"
+	}
+	return &refusal{text: fmt.Sprintf("ClickHouse: %s (code %d)", text, exception.Code), causes: []error{err}}
 }
+
+// maxExceptionText is how many bytes of an exception's text an error shows.
+const maxExceptionText = 240
+
+// A refusal is an exception of ClickHouse, in fewer words.
+type refusal struct {
+	text   string
+	causes []error
+}
+
+func (r *refusal) Error() string   { return r.text }
+func (r *refusal) Unwrap() []error { return r.causes }
 
 // withTimeout bounds one exchange with ClickHouse.
 func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {

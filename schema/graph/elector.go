@@ -86,7 +86,7 @@ func (g *Graph) Elector(ctx context.Context, q ElectorQuestion) (*Dossier, error
 		been[string(s.Place)] = true
 	}
 	further := flows.downstream(func(p string) bool { return been[p] })
-	d.Answer, err = notes.answer(ctx, func(row CoverageRow) bool {
+	d.Answer, err = notes.answer(ctx, only(func(row CoverageRow) bool {
 		switch row.Code {
 		case CodeAttested:
 			return slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] })
@@ -94,7 +94,7 @@ func (g *Graph) Elector(ctx context.Context, q ElectorQuestion) (*Dossier, error
 			return slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] || further[p] })
 		}
 		return true
-	})
+	}))
 	return d, err
 }
 
@@ -268,8 +268,8 @@ func (g *Graph) Route(ctx context.Context, q RouteQuestion) (*Route, error) {
 		return nil, err
 	}
 	upstream := flows.upstream(func(p string) bool { return matches(q.To, p) })
-	a.Answer, err = notes.answer(ctx, func(row CoverageRow) bool {
+	a.Answer, err = notes.answer(ctx, only(func(row CoverageRow) bool {
 		return row.Code != CodeAttested && (upstream[row.Output] || matches(q.To, row.Output))
-	})
+	}))
 	return a, err
 }

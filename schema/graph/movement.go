@@ -128,7 +128,7 @@ func (g *Graph) Movements(ctx context.Context, q MovementQuestion) (*Movements, 
 	if len(a.Movements) == 0 {
 		notes.none("movements")
 	}
-	a.Answer, err = notes.answer(ctx, nil)
+	a.Answer, err = notes.answer(ctx, only(func(CoverageRow) bool { return false }))
 	return a, err
 }
 

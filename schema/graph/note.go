@@ -76,14 +76,21 @@ func (n *notes) cut(limit int, what string) {
 	n.said = append(n.said, Note{Code: CodeCut, Count: uint64(limit), Text: fmt.Sprintf("only the first %d %s are listed", limit, what)})
 }
 
-// answer adds what is not known at large, and of the movements that concern the answer. A nil concerns
-// leaves movements out.
-func (n *notes) answer(ctx context.Context, concerns func(CoverageRow) bool) (Answer, error) {
+// A scope says which of the rows concern an answer.
+type scope func(rows []CoverageRow) func(CoverageRow) bool
+
+// only is the scope of a condition on a row alone.
+func only(concerns func(CoverageRow) bool) scope {
+	return func([]CoverageRow) func(CoverageRow) bool { return concerns }
+}
+
+// answer adds what is not known at large, and of the movements that concern the answer.
+func (n *notes) answer(ctx context.Context, s scope) (Answer, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	parts := make([][]Note, 6)
 	for i, find := range []func(context.Context) ([]Note, error){
 		n.holes, n.gaps, n.silent, n.rejected, n.behind,
-		func(ctx context.Context) ([]Note, error) { return n.movements(ctx, concerns) },
+		func(ctx context.Context) ([]Note, error) { return n.movements(ctx, s) },
 	} {
 		group.Go(func() (err error) {
 			parts[i], err = find(ctx)
@@ -112,14 +119,15 @@ var codes = []string{CodeNone, CodeOpen, CodeFailed, CodeCounted, CodeWhole, Cod
 	CodeAttested, CodeHole, CodeGap, CodeSilent, CodeRejected, CodeParked, CodeBehind, CodeCut}
 
 // movements makes one note for each code, and one for each attested destroy.
-func (n *notes) movements(ctx context.Context, concerns func(CoverageRow) bool) ([]Note, error) {
+func (n *notes) movements(ctx context.Context, s scope) ([]Note, error) {
 	rows, err := n.g.Coverage(ctx, n.asOf)
 	if err != nil {
 		return nil, err
 	}
+	concerns := s(rows)
 	byCode := map[string][]CoverageRow{}
 	for _, row := range rows {
-		if row.Code == CodeUnknownMovement || concerns != nil && concerns(row) {
+		if row.Code == CodeUnknownMovement || concerns(row) {
 			byCode[row.Code] = append(byCode[row.Code], row)
 		}
 	}

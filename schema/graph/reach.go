@@ -60,7 +60,11 @@ func (g *Graph) reach(ctx context.Context, q ReachQuestion, view string,
 	a := &Reach{At: q.At, Organisations: []ReachOrg{}, Places: []ReachAt{}}
 	index := map[[2]string]*ReachOrg{}
 	var order [][2]string
-	err := g.ask(ctx, "walk the graph", func(rows driver.Rows) error {
+	text, err := walkText(view, q.At, q.AsOf.String())
+	if err != nil {
+		return nil, err
+	}
+	err = g.ask(ctx, "walk the graph", func(rows driver.Rows) error {
 		var org, place, idSpace, keyID string
 		var electors uint64
 		var hops uint32
@@ -84,8 +88,7 @@ func (g *Graph) reach(ctx context.Context, q ReachQuestion, view string,
 		}
 		end.Electors = append(end.Electors, Count{schema.IDSpace(idSpace), schema.KeyID(keyID), electors})
 		return nil
-	}, "SELECT org, place, id_space, key_id, electors, hops, first_at, last_at FROM "+view+"_as_of(at = $1, as_of = $2)"+
-		" ORDER BY org, place, id_space, key_id", q.At, q.AsOf.String())
+	}, "SELECT org, place, id_space, key_id, electors, hops, first_at, last_at FROM ("+text+") ORDER BY org, place, id_space, key_id")
 	if err != nil {
 		return nil, err
 	}
@@ -111,9 +114,9 @@ func (g *Graph) reach(ctx context.Context, q ReachQuestion, view string,
 		return nil, err
 	}
 	touched := further(f, func(p string) bool { return matches(q.At, p) })
-	a.Answer, err = notes.answer(ctx, func(row CoverageRow) bool {
+	a.Answer, err = notes.answer(ctx, only(func(row CoverageRow) bool {
 		return row.Code != CodeAttested && row.Kind != schema.Destroy &&
 			slices.ContainsFunc(near(row), func(p string) bool { return matches(q.At, p) || touched[p] })
-	})
+	}))
 	return a, err
 }

@@ -70,18 +70,16 @@ func (g *Graph) Electors(ctx context.Context, q ElectorsQuestion) (*Electors, er
 			return nil, err
 		}
 	}
-	into, err := g.into(ctx, q.At, q.AsOf)
-	if err != nil {
-		return nil, err
-	}
-	a.Answer, err = notes.answer(ctx, func(row CoverageRow) bool {
-		if row.Code == CodeAttested {
-			return what == Holding && matches(q.At, row.Inputs[0])
+	var err error
+	a.Answer, err = notes.answer(ctx, func(rows []CoverageRow) func(CoverageRow) bool {
+		into := into(q.At, rows)
+		return func(row CoverageRow) bool {
+			if row.Kind != schema.Destroy {
+				return into(row.Output)
+			}
+			// A destroy takes nothing from what was reached, and on another's word nothing at all.
+			return what == Holding && (into(row.Inputs[0]) && row.Code != CodeAttested || matches(q.At, row.Inputs[0]))
 		}
-		if row.Kind == schema.Destroy {
-			return what == Holding && into(row.Inputs[0])
-		}
-		return into(row.Output)
 	})
 	return a, err
 }
@@ -135,21 +133,15 @@ func (g *Graph) electorKeys(ctx context.Context, q ElectorsQuestion, a *Electors
 	return nil
 }
 
-// into returns whether movements into a place could change what is at the place asked: into itself, and into
-// whatever was carried on there whole.
-func (g *Graph) into(ctx context.Context, asked string, asOf schema.Time) (func(place string) bool, error) {
+// into says which movements into a place could change what is at the place asked: those into itself, and those
+// into whatever was carried on there whole.
+func into(asked string, rows []CoverageRow) func(place string) bool {
 	wholes := map[string][]string{}
-	err := g.ask(ctx, "read movements of unknown electors", func(rows driver.Rows) error {
-		var from, to string
-		if err := rows.Scan(&from, &to); err != nil {
-			return err
+	for _, row := range rows {
+		if row.Code == CodeWhole && row.Output != "" {
+			wholes[row.Output] = append(wholes[row.Output], row.Inputs...)
 		}
-		wholes[to] = append(wholes[to], from)
-		return nil
-	}, "SELECT DISTINCT from_place, to_place FROM flows_as_of(as_of = $1) WHERE mode = 'whole' AND to_place != ''", asOf.String())
-	if err != nil {
-		return nil, err
 	}
 	carried := walk(wholes, func(p string) bool { return matches(asked, p) })
-	return func(place string) bool { return place != "" && (matches(asked, place) || carried[place]) }, nil
+	return func(place string) bool { return place != "" && (matches(asked, place) || carried[place]) }
 }

@@ -41,22 +41,22 @@ FROM
                 (if(r.kind = 'destroy' AND r.effective_basis = 'attested', 'attested', ''), toUInt64(0))
             ]), (r.revision, r.body_hash)) AS codes,
             argMax(if(r.mode = 'listed' AND r.state = 'closed', arraySum(r.set_chunks), 0), (r.revision, r.body_hash)) AS announced
-        FROM {{name "movement_revision"}} AS r
+        FROM {{.Name "movement_revision"}} AS r
         GROUP BY movement
         {{template "current.real" .}}
     ) AS m
     LEFT JOIN
     (
-        SELECT movement, uniqExact((`set`, chunk)) AS chunks FROM {{name "chunk"}} GROUP BY movement
+        SELECT movement, uniqExact((`set`, chunk)) AS chunks FROM {{.Name "chunk"}} GROUP BY movement
     ) AS r ON r.movement = m.movement
     ARRAY JOIN arrayConcat(m.codes, if(ifNull(r.chunks, 0) < m.announced, [('chunks_missing', toUInt64(m.announced - ifNull(r.chunks, 0)))], [])) AS c
     UNION ALL
     SELECT
         'unknown_movement', CAST(NULL, 'Nullable(DateTime64(6, \'UTC\'))'), toString(n.org), toString(n.sidecar), toString(n.id),
         '', [], '', uniqExact((c.`set`, c.chunk))
-    FROM {{name "chunk"}} AS c
-    INNER JOIN {{name "movement_number"}} AS n ON n.movement = c.movement
-    WHERE c.movement NOT IN (SELECT movement FROM {{name "movement_revision"}})
+    FROM {{.Name "chunk"}} AS c
+    INNER JOIN {{.Name "movement_number"}} AS n ON n.movement = c.movement
+    WHERE c.movement NOT IN (SELECT movement FROM {{.Name "movement_revision"}})
     GROUP BY n.org, n.sidecar, n.id
 )
 ORDER BY code, occurred_at, org, sidecar, id

@@ -13,9 +13,9 @@ SELECT
     argMax(r.removes, (r.revision, r.body_hash))                    AS removes,
     argMax(r.inputs, (r.revision, r.body_hash))                     AS inputs,
     argMax(toString(r.output), (r.revision, r.body_hash))           AS output
-FROM {{name "movement_revision"}} AS r
+FROM {{.Name "movement_revision"}} AS r
 GROUP BY movement
 {{template "current.real" .}}
 {{end}}
-{{define "current.real"}}HAVING argMax(r.exercise, (r.revision, r.body_hash)) = '' AND outcome != 'retracted' AND {{asOf "occurred_at"}}{{end}}
-{{define "spaces"}}SELECT DISTINCT space, toString(id_space) AS id_space, toString(key_id) AS key_id FROM {{name "space"}}{{end}}
+{{define "current.real"}}HAVING argMax(r.exercise, (r.revision, r.body_hash)) = '' AND outcome != 'retracted' AND {{.AsOf "occurred_at"}}{{end}}
+{{define "spaces"}}SELECT DISTINCT space, toString(id_space) AS id_space, toString(key_id) AS key_id FROM {{.Name "space"}}{{end}}

@@ -6,31 +6,31 @@
 {{template "movements.columns" .}}
 {{end}}
 {{define "dossier.members"}}
-{{if .Key}}
+{{if .HasKey}}
 WITH e AS
 (
     SELECT DISTINCT number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, key
-    FROM {{name "elector"}}
-    WHERE key = reinterpretAsUInt64(reverse(unhex(lower({key:String})))) AND match(lower({key:String}), '^[0-9a-f]{16}$')
+    FROM {{.Name "elector"}}
+    WHERE key = reinterpretAsUInt64(reverse(unhex(lower({{.KeyText}})))) AND match(lower({{.KeyText}}), '^[0-9a-f]{16}$')
 )
 SELECT DISTINCT e.key AS key, e.space AS space, s.movement AS movement
-FROM {{name "set_by_bucket"}} AS s
+FROM {{.Name "set_by_bucket"}} AS s
 INNER JOIN e ON e.bucket = s.bucket AND e.space = s.space
 WHERE s.bucket IN (SELECT bucket FROM e) AND bitmapContains(s.electors, e.number)
 UNION DISTINCT
 SELECT e.key AS key, e.space AS space, r.movement AS movement
-FROM {{name "row_by_elector"}} AS r
+FROM {{.Name "row_by_elector"}} AS r
 INNER JOIN e ON e.number = r.number
 WHERE r.number IN (SELECT number FROM e)
 {{else}}
 SELECT e.key AS key, e.space AS space, s.movement AS movement
-FROM {{name "set_by_bucket"}} AS s
-INNER JOIN {{name "elector"}} AS e ON intDiv(e.number, 65536) = s.bucket AND e.space = s.space
+FROM {{.Name "set_by_bucket"}} AS s
+INNER JOIN {{.Name "elector"}} AS e ON intDiv(e.number, 65536) = s.bucket AND e.space = s.space
 WHERE bitmapContains(s.electors, e.number)
 UNION DISTINCT
 SELECT e.key AS key, e.space AS space, r.movement AS movement
-FROM {{name "row_by_elector"}} AS r
-INNER JOIN {{name "elector"}} AS e ON e.number = r.number
+FROM {{.Name "row_by_elector"}} AS r
+INNER JOIN {{.Name "elector"}} AS e ON e.number = r.number
 {{end}}
 {{end}}
 {{define "dossier"}}
@@ -39,8 +39,8 @@ FROM ({{template "dossier.members" .}}) AS d
 INNER JOIN ({{template "spaces" .}}) AS k ON k.space = d.space
 INNER JOIN
 (
-    SELECT * FROM {{name "internal_listing"}} WHERE mode = 'listed' AND {{asOf "occurred_at"}}
+    SELECT * FROM {{.Name "internal_listing"}} WHERE mode = 'listed' AND {{.AsOf "occurred_at"}}
 ) AS m ON m.movement = d.movement
-{{if .Key}}WHERE d.movement IN (SELECT movement FROM ({{template "dossier.members" .}})){{end}}
+{{if .HasKey}}WHERE d.movement IN (SELECT movement FROM ({{template "dossier.members" .}})){{end}}
 ORDER BY key, id_space, key_id, occurred_at, org, sidecar, id
 {{end}}

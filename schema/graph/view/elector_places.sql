@@ -16,7 +16,7 @@ SELECT
     key, id_space, key_id,
     splitByChar('/', place)[1]                                AS org,
     place,
-    argMax(entry, (at, by_org, by_sidecar, by_id)) = 1        AS holding,
+    toBool(argMax(entry, (at, by_org, by_sidecar, by_id))) AS holding,
     countIf(entry = 1)                                        AS entries,
     minIf(at, entry = 1)                                      AS first_entry,
     maxIf(at, entry = 1)                                      AS last_entry,

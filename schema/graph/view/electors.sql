@@ -8,20 +8,11 @@
     reached  UInt64 COMMENT 'Electors that ever entered'
 {{end}}
 {{define "electors"}}
-SELECT org, place, k.id_space AS id_space, k.key_id AS key_id, sum(kept_count) AS holding, sum(ever_count) AS reached
-FROM
-(
-    SELECT org, place, space, bucket,
-        bitmapCardinality(groupBitmapMergeState(h.kept)) AS kept_count,
-        bitmapCardinality(groupBitmapMergeState(h.ever)) AS ever_count
-    FROM
-    (
-        SELECT splitByChar('/', one)[1] AS org, arrayJoin(['', one]) AS place, space, bucket, kept, ever
-        FROM (SELECT place AS one, space, bucket, kept, ever FROM ({{template "held" .}}))
-    ) AS h
-    GROUP BY org, place, space, bucket
-) AS n
-INNER JOIN ({{template "spaces" .}}) AS k ON k.space = n.space
+SELECT splitByChar('/', h.place)[1] AS org, arrayJoin(['', h.place]) AS place, k.id_space AS id_space, k.key_id AS key_id,
+    toUInt64(groupBitmapMerge(h.stayed)) AS holding,
+    toUInt64(groupBitmapMerge(h.came))   AS reached
+FROM ({{template "held" .}}) AS h
+INNER JOIN ({{template "spaces" .}}) AS k ON k.space = h.space
 GROUP BY org, place, id_space, key_id
 HAVING reached > 0
 ORDER BY org, place, id_space, key_id

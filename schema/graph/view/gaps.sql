@@ -19,7 +19,7 @@ FROM
     SELECT DISTINCT toString(g.org) AS org, toString(g.sidecar) AS sidecar, g.instance AS instance, g.sequence AS sequence, toString(g.place) AS place,
         g.from_time AS from_time, g.to_time AS to_time, g.records AS records, g.bytes AS bytes, g.why AS why,
         toString(g.hole_instance) AS hole_instance, g.first_sequence AS first_sequence, g.last_sequence AS last_sequence
-    FROM {{name "gap"}} AS g
+    FROM {{.Name "gap"}} AS g
 )
 ORDER BY org, sidecar, instance, sequence, place, from_time, to_time, why
 {{end}}

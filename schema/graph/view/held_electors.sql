@@ -13,7 +13,7 @@ SELECT
     h.id_space            AS id_space,
     h.key_id              AS key_id,
     leftPad(lower(hex(e.key)), 16, '0') AS key
-FROM {{name "internal_elector"}} AS e
+FROM {{.Name "internal_elector"}} AS e
 INNER JOIN ({{template "holding" .}}) AS h ON h.bucket = e.bucket
 WHERE bitmapContains(h.electors, e.number)
 {{end}}

@@ -20,17 +20,17 @@ FROM
     FROM
     (
         SELECT DISTINCT toString(org) AS org, toString(sidecar) AS sidecar, toString(instance) AS instance, sequence
-        FROM {{name "message"}}
+        FROM {{.Name "message"}}
         WHERE (org, sidecar, instance) IN
         (
-            SELECT org, sidecar, instance FROM {{name "message"}} GROUP BY org, sidecar, instance HAVING groupBitmap(sequence) < max(sequence)
+            SELECT org, sidecar, instance FROM {{.Name "message"}} GROUP BY org, sidecar, instance HAVING groupBitmap(sequence) < max(sequence)
         )
     )
 ) AS m
 LEFT JOIN
 (
     SELECT toString(org) AS org, toString(sidecar) AS sidecar, toString(hole_instance) AS instance, groupArray((first_sequence, last_sequence)) AS ranges
-    FROM {{name "gap"}}
+    FROM {{.Name "gap"}}
     WHERE hole_instance != ''
     GROUP BY org, sidecar, instance
 ) AS g ON g.org = m.org AND g.sidecar = m.sidecar AND g.instance = m.instance

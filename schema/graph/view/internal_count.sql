@@ -7,13 +7,13 @@ FROM
     FROM
     (
         SELECT movement, space, electors
-        FROM {{name "set_by_movement"}}
+        FROM {{.Name "set_by_movement"}}
         UNION ALL
         SELECT movement, space, groupBitmapState(number) AS electors
-        FROM {{name "row_by_movement"}}
+        FROM {{.Name "row_by_movement"}}
         GROUP BY movement, space
     ) AS s
     GROUP BY movement, space
 ) AS c
-INNER JOIN {{name "internal_space"}} AS k ON k.space = c.space
+INNER JOIN {{.Name "internal_space"}} AS k ON k.space = c.space
 {{end}}

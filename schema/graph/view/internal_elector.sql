@@ -1,5 +1,5 @@
 {{define "internal_elector.comment"}}Internal: elector keys and their numbers{{end}}
 {{define "internal_elector"}}
 SELECT number, space, key, intDiv(number, 65536) AS bucket
-FROM {{name "elector"}} FINAL
+FROM {{.Name "elector"}} FINAL
 {{end}}

@@ -40,7 +40,7 @@ SELECT
     argMax(r.evidence_statement, (r.revision, r.body_hash))        AS evidence_statement,
     argMax(r.evidence_document, (r.revision, r.body_hash))         AS evidence_document,
     min(r.received_at)                                             AS received_at
-FROM {{name "movement_revision"}} AS r
+FROM {{.Name "movement_revision"}} AS r
 GROUP BY movement
 HAVING argMax(r.exercise, (r.revision, r.body_hash)) = ''
 {{end}}

@@ -4,10 +4,10 @@ SELECT movement, space, bucket, groupBitmapMergeState(s.electors) AS electors
 FROM
 (
     SELECT movement, space, bucket, electors
-    FROM {{name "set_by_movement"}}
+    FROM {{.Name "set_by_movement"}}
     UNION ALL
     SELECT movement, space, toUInt16(bitShiftRight(number, 16)) AS bucket, groupBitmapState(number) AS electors
-    FROM {{name "row_by_movement"}}
+    FROM {{.Name "row_by_movement"}}
     GROUP BY movement, space, bucket
 ) AS s
 GROUP BY movement, space, bucket

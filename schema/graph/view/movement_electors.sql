@@ -16,8 +16,8 @@ SELECT
     m.occurred_at AS occurred_at, toString(m.org) AS org, toString(m.sidecar) AS sidecar, toString(m.id) AS id,
     toString(m.kind) AS kind, m.inputs AS inputs, toString(m.output) AS output,
     c.id_space AS id_space, c.key_id AS key_id, c.electors AS electors
-FROM {{name "internal_count"}} AS c
-INNER JOIN {{name "internal_movement"}} AS m ON m.movement = c.movement
-WHERE m.mode = 'listed' AND {{asOf "m.occurred_at"}}
+FROM {{.Name "internal_count"}} AS c
+INNER JOIN {{.Name "internal_movement"}} AS m ON m.movement = c.movement
+WHERE m.mode = 'listed' AND {{.AsOf "m.occurred_at"}}
 ORDER BY occurred_at, org, sidecar, id, id_space, key_id
 {{end}}

@@ -39,7 +39,7 @@
 {{end}}
 {{define "movements"}}
 SELECT * EXCEPT (movement)
-FROM {{name "internal_listing"}}
-WHERE {{asOf "occurred_at"}}
+FROM {{.Name "internal_listing"}}
+WHERE {{.AsOf "occurred_at"}}
 ORDER BY occurred_at, org, sidecar, id
 {{end}}

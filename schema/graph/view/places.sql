@@ -15,7 +15,7 @@
 SELECT
     place,
     splitByChar('/', place)[1]                        AS org,
-    splitByChar('/', place)[2] = 'people'             AS person,
+    toBool(splitByChar('/', place)[2] = 'people')     AS person,
     countIf(role = 'entry')                           AS entries,
     countIf(role = 'departure')                       AS departures,
     countIf(role = 'destroy')                         AS destroys,
@@ -32,7 +32,7 @@ FROM
         arrayMap(i -> (i, multiIf(m.kind != 'destroy', 'departure', m.removes = 1, 'destroy', 'attested')), m.inputs)) AS r
     UNION ALL
     SELECT arrayJoin(h.places) AS place, 'covered' AS role, h.at AS at, concat(h.org, '/', h.sidecar) AS by
-    FROM {{name "heartbeat"}} AS h
+    FROM {{.Name "heartbeat"}} AS h
 )
 GROUP BY place
 ORDER BY place

@@ -13,7 +13,7 @@ SELECT
     greatest(argMax(p.last_sequence, (p.sequence, p.written_at)), max(p.sequence)) AS last_sequence,
     last_sequence - sequence                                     AS behind,
     argMax(p.written_at, (p.sequence, p.written_at))             AS written_at
-FROM {{name "position"}} AS p
+FROM {{.Name "position"}} AS p
 GROUP BY log
 ORDER BY log
 {{end}}

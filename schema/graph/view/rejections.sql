@@ -20,11 +20,11 @@ SELECT
     any(r.reason)              AS reason,
     toBool(max(r.parked))      AS parked,
     toBool(any(r.message_id != '' AND r.message_id IN
-        (SELECT message_id FROM {{name "message"}} WHERE message_id IN (SELECT message_id FROM {{name "rejected"}})))) AS settled,
+        (SELECT message_id FROM {{.Name "message"}} WHERE message_id IN (SELECT message_id FROM {{.Name "rejected"}})))) AS settled,
     toString(any(r.org))       AS org,
     toString(any(r.sidecar))   AS sidecar,
     any(r.bytes)               AS bytes
-FROM {{name "rejected"}} AS r
+FROM {{.Name "rejected"}} AS r
 GROUP BY stream_sequence
 ORDER BY stream_sequence
 {{end}}

@@ -17,8 +17,8 @@ FROM
             -- for each movement the earliest one before it that brought the elector to one of its inputs; 0: none did
             arrayMap((m, i) -> arrayFirstIndex((p, j) -> j < i AND has(m.9, p), outputs, arrayEnumerate(outputs)), ms, arrayEnumerate(ms)) AS before,
             -- the first entry into the place asked, or, when none is, into each place
-            if({at:String} = '', arrayMap(p -> (p, toUInt32(indexOf(outputs, p))), arrayDistinct(outputs)),
-                arrayFilter(t -> t.2 > 0, [({at:String}, arrayFirstIndex(p -> {{at "p"}}, outputs))])) AS targets
+            if({{.AtText}} = '', arrayMap(p -> (p, toUInt32(indexOf(outputs, p))), arrayDistinct(outputs)),
+                arrayFilter(t -> t.2 > 0, [({{.AtText}}, arrayFirstIndex(p -> {{.At "p"}}, outputs))])) AS targets
         SELECT key, id_space, key_id, ms, before, arrayJoin(targets) AS goal
         FROM ({{template "dossier" .}})
         WHERE output != '' AND outcome != 'retracted'
@@ -28,3 +28,4 @@ FROM
 ARRAY JOIN path AS m, arrayEnumerate(path) AS step
 ORDER BY key, id_space, key_id, target, step
 {{end}}
+{{define "route.comment"}}The earliest route of an elector to a place, to the first place of an organisation that it reached, or (at empty) to each place; one row each step{{end}}

@@ -38,7 +38,7 @@ FROM
     (
         SELECT toString(org) AS org, toString(sidecar) AS sidecar, max(received_at) AS heard,
             groupBitmap(sequence) AS messages, max(sequence) - groupBitmap(sequence) AS missing
-        FROM {{name "message"}}
+        FROM {{.Name "message"}}
         GROUP BY org, sidecar, instance
     ) AS i
     GROUP BY org, sidecar
@@ -51,12 +51,12 @@ LEFT JOIN
         argMax(b.outbox_messages, (b.at, b.instance, b.sequence)) AS outbox_messages, argMax(b.outbox_bytes, (b.at, b.instance, b.sequence)) AS outbox_bytes,
         argMax(b.clock_offset_us, (b.at, b.instance, b.sequence)) AS clock_offset_us,
         toString(argMax(b.config, (b.at, b.instance, b.sequence))) AS config, toString(argMax(b.version, (b.at, b.instance, b.sequence))) AS version
-    FROM {{name "heartbeat"}} AS b
+    FROM {{.Name "heartbeat"}} AS b
     GROUP BY org, sidecar
 ) AS h ON h.org = s.org AND h.sidecar = s.sidecar
 LEFT JOIN
 (
-    SELECT org, sidecar, count() AS gaps FROM {{name "gaps"}} GROUP BY org, sidecar
+    SELECT org, sidecar, count() AS gaps FROM {{.Name "gaps"}} GROUP BY org, sidecar
 ) AS g ON g.org = s.org AND g.sidecar = s.sidecar
 ORDER BY org, sidecar
 
