@@ -24,6 +24,7 @@ const (
 	CodeChunksMissing   = "chunks_missing"   // closed movements of which not all chunks are here
 	CodeUnknownMovement = "unknown_movement" // chunks whose movement is not here
 	CodeUnknownKind     = "unknown_kind"     // movements of a kind that a later version brought
+	CodeOriginUnknown   = "origin_unknown"   // electors that came by one of several inputs, none of which is recorded to have had them
 	CodeAttested        = "attested"         // said to be destroyed, by somebody else than the owner
 	CodeHole            = "hole"             // messages of an outbox that never arrived
 	CodeGap             = "gap"              // stretches that a sidecar says it did not record
@@ -76,6 +77,16 @@ func (n *notes) cut(limit int, what string) {
 	n.said = append(n.said, Note{Code: CodeCut, Count: uint64(limit), Text: fmt.Sprintf("only the first %d %s are listed", limit, what)})
 }
 
+// originUnknown says at which places there are electors that count for several places that they can have come by.
+func (n *notes) originUnknown(places []string) {
+	slices.Sort(places)
+	places = slices.Compact(places)
+	if len(places) > 0 {
+		n.said = append(n.said, Note{Code: CodeOriginUnknown, Count: uint64(len(places)), Places: places,
+			Text: plural(uint64(len(places)), "place") + " with electors that came out of a movement of several inputs, none of which is recorded to have had them: they are counted for each input"})
+	}
+}
+
 // A scope says which of the rows concern an answer.
 type scope func(rows []CoverageRow) func(CoverageRow) bool
 
@@ -115,7 +126,7 @@ func (n *notes) answer(ctx context.Context, s scope) (Answer, error) {
 	return a, nil
 }
 
-var codes = []string{CodeNone, CodeOpen, CodeFailed, CodeCounted, CodeWhole, CodeChunksMissing, CodeUnknownMovement, CodeUnknownKind,
+var codes = []string{CodeNone, CodeOpen, CodeFailed, CodeCounted, CodeWhole, CodeChunksMissing, CodeUnknownMovement, CodeUnknownKind, CodeOriginUnknown,
 	CodeAttested, CodeHole, CodeGap, CodeSilent, CodeRejected, CodeParked, CodeBehind, CodeCut}
 
 // movements makes one note for each code, and one for each attested destroy.

@@ -159,7 +159,7 @@ func testReach(t *testing.T, c *centre) {
 		}},
 		{func() (*graph.Reach, error) { return c.graph.Sources(t.Context(), graph.ReachQuestion{At: printer}) }, []string{
 			"party-a 1 4", "electoral-office 4 3",
-			merged + " 1 4", donors + " 2 4", cards + " 2 4", voters + " 3 3", web + " 3 1", rolls + " 4 3", "",
+			merged + " 1 4", donors + " 2 1", cards + " 2 3", voters + " 3 3", web + " 3 1", rolls + " 4 3", "",
 		}},
 		{func() (*graph.Reach, error) { return c.graph.Reach(t.Context(), graph.ReachQuestion{At: staff}) }, []string{" none"}},
 	}
@@ -177,6 +177,57 @@ func testReach(t *testing.T, c *centre) {
 			got = append(got, fmt.Sprintf("%s %d %d", p.Place, p.Hops, total(p.Electors)))
 		}
 		got = append(got, noteCodes(a.Answer))
+		slices.Sort(got)
+		slices.Sort(test.want)
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%d: have\n%s\nwant\n%s", i, strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+		}
+	}
+}
+
+// Two lists are merged, and each elector counts for the list that it is recorded on.
+func TestReachThroughMerge(t *testing.T) {
+	const (
+		a, b, c = "party-a/lists/a", "party-a/lists/b", "party-a/lists/c" // nobody is recorded to have entered c
+		ab, ac  = "party-a/merged/ab", "party-a/merged/ac"
+	)
+	history := []step{
+		{kind: schema.Collect, from: rolls, to: a, electors: "abc"},
+		{kind: schema.Collect, from: web, to: b, electors: "cd"},
+		{kind: schema.Destroy, from: b, electors: "d"},                     // d is still recorded to have entered
+		{kind: schema.Merge, from: a + " " + b, to: ab, electors: "abcde"}, // e is recorded at neither
+		{kind: schema.Merge, from: a + " " + c, to: ac, electors: "abf"},   // f is not recorded at a
+		{kind: schema.Collect, from: rolls, to: a, electors: "ef"},         // too late to count
+	}
+	var messages []message
+	for n, s := range history {
+		messages = append(messages, s.messages(t, n)...)
+	}
+	centre := newCentre(t)
+	centre.deliver(messages, 3)
+	tests := []struct {
+		ask  func(context.Context, graph.ReachQuestion) (*graph.Reach, error)
+		at   string
+		want []string
+	}{
+		{centre.graph.Reach, a, []string{ab + " 1 4", ac + " 1 2", " origin_unknown"}},
+		{centre.graph.Reach, b, []string{ab + " 1 3", " origin_unknown"}},
+		{centre.graph.Reach, c, []string{ac + " 1 1", ""}},
+		{centre.graph.Reach, rolls, []string{a + " 1 5", ab + " 2 3", ac + " 2 2", ""}},
+		{centre.graph.Sources, ab, []string{a + " 1 4", b + " 1 3", rolls + " 2 3", web + " 2 2", " origin_unknown"}},
+		{centre.graph.Sources, ac, []string{a + " 1 2", c + " 1 1", rolls + " 2 2", ""}},
+	}
+	for i, test := range tests {
+		answer, err := test.ask(t.Context(), graph.ReachQuestion{At: test.at})
+		if err != nil {
+			t.Errorf("%d: %v", i, err)
+			continue
+		}
+		var got []string
+		for _, p := range answer.Places {
+			got = append(got, fmt.Sprintf("%s %d %d", p.Place, p.Hops, total(p.Electors)))
+		}
+		got = append(got, noteCodes(answer.Answer))
 		slices.Sort(got)
 		slices.Sort(test.want)
 		if !slices.Equal(got, test.want) {

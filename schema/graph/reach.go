@@ -42,7 +42,10 @@ type ReachAt struct {
 
 // Reach answers where electors went from a place or an organisation: every place and organisation to which a
 // route leads, with the electors that such routes carried. A route is movements, later and later, each one's
-// output among the next one's inputs, that carried the same elector.
+// output among the next one's inputs, that carried the same elector. What a movement with several inputs
+// carried counts for the inputs that the electors are recorded to have entered before it, and, for electors
+// recorded at none of them, for the inputs that nobody is recorded to have entered; or, when there is no such
+// input, for all of them, and a note says so (CodeOriginUnknown).
 func (g *Graph) Reach(ctx context.Context, q ReachQuestion) (*Reach, error) {
 	return g.reach(ctx, q, "reach", (*flows).downstream, func(row CoverageRow) []string { return row.Inputs })
 }
@@ -60,17 +63,21 @@ func (g *Graph) reach(ctx context.Context, q ReachQuestion, view string,
 	a := &Reach{At: q.At, Organisations: []ReachOrg{}, Places: []ReachAt{}}
 	index := map[[2]string]*ReachOrg{}
 	var order [][2]string
+	var unclear []string
 	text, err := walkText(view, q.At, q.AsOf.String())
 	if err != nil {
 		return nil, err
 	}
 	err = g.ask(ctx, "walk the graph", func(rows driver.Rows) error {
 		var org, place, idSpace, keyID string
-		var electors uint64
+		var electors, unknown uint64
 		var hops uint32
 		var first, last time.Time
-		if err := rows.Scan(&org, &place, &idSpace, &keyID, &electors, &hops, &first, &last); err != nil {
+		if err := rows.Scan(&org, &place, &idSpace, &keyID, &electors, &hops, &first, &last, &unknown); err != nil {
 			return err
+		}
+		if place != "" && unknown > 0 {
+			unclear = append(unclear, place)
 		}
 		id := [2]string{org, place}
 		end, ok := index[id]
@@ -88,7 +95,7 @@ func (g *Graph) reach(ctx context.Context, q ReachQuestion, view string,
 		}
 		end.Electors = append(end.Electors, Count{schema.IDSpace(idSpace), schema.KeyID(keyID), electors})
 		return nil
-	}, "SELECT org, place, id_space, key_id, electors, hops, first_at, last_at FROM ("+text+") ORDER BY org, place, id_space, key_id")
+	}, "SELECT org, place, id_space, key_id, electors, hops, first_at, last_at, origin_unknown FROM ("+text+") ORDER BY org, place, id_space, key_id")
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +116,7 @@ func (g *Graph) reach(ctx context.Context, q ReachQuestion, view string,
 		}
 		notes.none("movements")
 	}
+	notes.originUnknown(unclear)
 	f, err := g.flows(ctx, q.AsOf)
 	if err != nil {
 		return nil, err

@@ -133,7 +133,7 @@ type rendering struct {
 	parameters parameters
 	values     *values
 
-	Direction, Heads, Tails string // of a walk over the graph, see walk.sql
+	upstream bool // the direction of a walk over the graph, see walk.sql
 }
 
 type values struct{ at, asOf string }
@@ -196,16 +196,39 @@ func (r rendering) AsOf(column string) string {
 }
 
 // Downstream and Upstream are the two directions of a walk.
-func (r rendering) Downstream() rendering {
-	r.Direction, r.Heads, r.Tails = "ASC", "inputs", "[output]"
-	return r
-}
+func (r rendering) Downstream() rendering { return r }
 
 // Upstream is Downstream, backwards.
 func (r rendering) Upstream() rendering {
-	r.Direction, r.Heads, r.Tails = "DESC", "[output]", "inputs"
+	r.upstream = true
 	return r
 }
+
+// way is one of two texts: for the way downstream, and for the way upstream.
+func (r rendering) way(down, up string) string {
+	if r.upstream {
+		return up
+	}
+	return down
+}
+
+// Head and Tail are the columns of an edge where it is left and where it arrives.
+func (r rendering) Head() string { return r.way("input", "output") }
+
+// Tail is where an edge arrives.
+func (r rendering) Tail() string { return r.way("output", "input") }
+
+// HeadsOf is all the heads of the movement in a tuple of walk.sql.
+func (r rendering) HeadsOf(m string) string { return r.way(m+".4", "["+m+".5]") }
+
+// TailsOf is all its tails.
+func (r rendering) TailsOf(m string) string { return r.way("["+m+".5]", m+".4") }
+
+// InOrder is an array in the order of the walk.
+func (r rendering) InOrder(array string) string { return r.way(array, "arrayReverse("+array+")") }
+
+// Sign turns the rank of a movement round for a walk against time.
+func (r rendering) Sign() string { return r.way("", "-") }
 
 // walkText is the text of the view reach or sources as a query: ClickHouse takes three times as long to plan
 // the view.

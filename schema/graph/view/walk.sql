@@ -1,11 +1,17 @@
 {{/* How electors went on from a place (reach) or came to it (sources), one round for each hop.
 
-A movement leaves its heads and arrives at its tails: for reach, in order of time, inputs and output; for
-sources, backwards in time, output and inputs. In the first round every movement that leaves the place asked
-carries all its electors. In each later round a movement carries those of its electors that arrived at one
-of its heads before it, in the round before, and that it did not carry already: so that each elector is
-carried once by each movement, in the round of its fewest hops, whatever cycles there are, and the rounds
-end when a part of the set (bucket) has nothing new.
+A movement is one edge for each of its inputs: from its head to its tail, which are input and output for reach,
+and output and input for sources, where time runs backwards. An edge carries the electors that count for its input:
+
+  * all of the movement's, when that is its only input;
+  * otherwise those that are recorded to have entered the input before the movement;
+  * and those that are recorded at none of its inputs: they count for the inputs that nobody of the id space and
+    secret is recorded to have entered, and, when there is no such input, for all: their origin is unknown.
+
+In the first round every edge that leaves the place asked carries all its electors. In each later round an edge
+carries those of its electors that arrived at its head before it, in the round before, and that it did not carry
+already: so that each elector is carried once by each edge, in the round of its fewest hops, whatever cycles there
+are, and the rounds end when a part of the set (bucket) has nothing new.
 
 Each window is within one round. A view made with CREATE VIEW expands the outermost use of a recursive CTE, so
 that its last SELECT reads the first round and one more step from all the rounds: which is all the rounds too,
@@ -13,62 +19,85 @@ as long as a step keeps the rounds apart. After a restart ClickHouse reads the s
 {{define "walk"}}
 WITH RECURSIVE touched AS
 (
-    -- the movements that a walk over the places can reach at all: only their electors are read
-    SELECT one.1 AS rank, one.2 AS movement, one.3 AS occurred_at, one.4 AS heads, one.5 AS tails
+    -- the movements that a walk over the places can reach at all, and those that went into the inputs of such as
+    -- have several: only their electors are read
+    SELECT one.1 AS rank, one.2 AS movement, one.3 AS occurred_at, one.4 AS inputs, one.5 AS output
     FROM
     (
-        SELECT arrayJoin(arrayFold(
-                (seen, m) -> if(arrayExists(p -> {{.At "p"}}, m.4) OR hasAny(seen.1, m.4), (arrayDistinct(arrayConcat(seen.1, m.5)), arrayPushBack(seen.2, m)), seen),
-                arraySort(m -> m.1, groupArray((rank, movement, occurred_at, heads, tails))),
-                ([]::Array(String), []::Array(Tuple(UInt64, UInt32, DateTime64(6, 'UTC'), Array(String), Array(String))))).2) AS one
+        WITH
+            arraySort(m -> m.1, groupArray((rank, movement, occurred_at, inputs, output))) AS moves,
+            arrayFold(
+                (seen, m) -> if(arrayExists(p -> {{.At "p"}}, {{.HeadsOf "m"}}) OR hasAny(seen, {{.HeadsOf "m"}}), arrayDistinct(arrayConcat(seen, {{.TailsOf "m"}})), seen),
+                {{.InOrder "moves"}}, []::Array(String)) AS seen,
+            arrayFilter(m -> arrayExists(p -> {{.At "p"}}, {{.HeadsOf "m"}}) OR hasAny(seen, {{.HeadsOf "m"}}), moves) AS walked,
+            arrayDistinct(arrayFlatten(arrayMap(m -> if(length(m.4) > 1, m.4, []), walked))) AS merged
+        SELECT arrayJoin(arrayFilter(m -> arrayExists(p -> {{.At "p"}}, {{.HeadsOf "m"}}) OR hasAny(seen, {{.HeadsOf "m"}}) OR has(merged, m.5), moves)) AS one
         FROM
         (
-            SELECT movement, row_number() OVER (ORDER BY occurred_at {{.Direction}}, org {{.Direction}}, sidecar {{.Direction}}, id {{.Direction}}) AS rank,
-                occurred_at, {{.Heads}} AS heads, {{.Tails}} AS tails
+            SELECT movement, toInt64(row_number() OVER (ORDER BY occurred_at, org, sidecar, id)) AS rank, occurred_at, inputs, output
             FROM ({{template "current" .}})
             WHERE output != '' AND mode = 'listed'
         )
     )
 ),
-walk AS
+edge AS
 (
-    SELECT toUInt32(1) AS hop, s.bucket AS bucket, s.space AS space, s.movement AS movement, t.rank AS rank, t.occurred_at AS at,
-        t.heads AS heads, t.tails AS tails, s.electors AS electors,
-        if(arrayExists(p -> {{.At "p"}}, t.heads), s.electors, bitmapBuild([]::Array(UInt32))) AS fresh,
-        bitmapBuild([]::Array(UInt32)) AS carried
-    FROM {{.Name "internal_set"}} AS s
-    INNER JOIN touched AS t ON t.movement = s.movement
-    WHERE s.movement IN (SELECT movement FROM touched)
-    UNION ALL
-    SELECT hop, bucket, space, movement, rank, at, heads, tails, electors, fresh, carried
+    SELECT bucket, space, movement, {{.Sign}}rank AS rank, occurred_at AS at, {{.Head}} AS head, {{.Tail}} AS tail,
+        if(only, bitmapBuild([]::Array(UInt32)), if(open OR NOT any_open, bitmapAndnot(all_electors, known), bitmapBuild([]::Array(UInt32)))) AS unrecorded,
+        if(only, all_electors, bitmapOr(bitmapAnd(all_electors, entered), unrecorded)) AS electors,
+        if(any_open, bitmapBuild([]::Array(UInt32)), unrecorded) AS unknown
     FROM
     (
-        SELECT hop, bucket, space, movement, rank, at, heads, tails, electors, fresh, carried,
+        SELECT bucket, space, movement, rank, occurred_at, input, output, role, only, all_electors, entered, open,
+            max(open) OVER (PARTITION BY role, movement, bucket, space) AS any_open,
+            groupBitmapMergeState(entered) OVER (PARTITION BY role, movement, bucket, space) AS known
+        FROM
+        (
+            -- role: 0 leaves an input, 1 enters the output
+            SELECT s.bucket AS bucket, s.space AS space, s.movement AS movement, t.rank AS rank, t.occurred_at AS occurred_at, t.output AS output,
+                length(t.inputs) = 1 AS only, s.electors AS all_electors,
+                end.1 AS place, end.2 AS role, place AS input,
+                groupBitmapMergeState(if(role = 1, s.electors, bitmapBuild([]::Array(UInt32)))) OVER (PARTITION BY place, s.bucket, s.space ORDER BY rank, role ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS entered,
+                sum(role) OVER (PARTITION BY place, s.space ORDER BY rank, role ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) = 0 AS open
+            FROM {{.Name "internal_set"}} AS s
+            INNER JOIN touched AS t ON t.movement = s.movement
+            ARRAY JOIN arrayPushBack(arrayMap(p -> (p, 0), t.inputs), (t.output, 1)) AS end
+            WHERE s.movement IN (SELECT movement FROM touched)
+        )
+        WHERE role = 0
+    )
+),
+walk AS
+(
+    SELECT toUInt32(1) AS hop, bucket, space, movement, rank, at, head, tail, electors, unknown,
+        if({{.At "head"}}, electors, bitmapBuild([]::Array(UInt32))) AS fresh,
+        bitmapBuild([]::Array(UInt32)) AS carried
+    FROM edge
+    UNION ALL
+    SELECT hop, bucket, space, movement, rank, at, head, tail, electors, unknown, fresh, carried
+    FROM
+    (
+        SELECT hop, bucket, space, movement, rank, at, head, tail, electors, unknown, fresh, carried,
             max(bitmapCardinality(fresh)) OVER (PARTITION BY hop, bucket, space) AS more
         FROM
         (
-            -- of the electors of a movement, those that had arrived at one of its heads
-            SELECT toUInt32(before + 1) AS hop, bucket, space, movement, rank, at, heads, tails, electors, role,
-                bitmapOr(old_carried, old_fresh) AS carried,
-                bitmapAndnot(bitmapAnd(electors, groupBitmapMergeState(if(role = 0, so_far, bitmapBuild([]::Array(UInt32)))) OVER (PARTITION BY before, bucket, space, movement)),
-                    bitmapOr(old_carried, old_fresh)) AS fresh
-            FROM
-            (
-                -- role: 0 leaves a head, 1 arrives at its first tail, 2 at another; so_far: all that arrived at
-                -- the place up to here, where a movement leaves before it arrives
-                SELECT hop AS before, bucket, space, movement, rank, at, heads, tails, electors, fresh AS old_fresh, carried AS old_carried, end.2 AS role,
-                    groupBitmapMergeState(if(role > 0, old_fresh, bitmapBuild([]::Array(UInt32)))) OVER (PARTITION BY before, bucket, space, end.1 ORDER BY rank, role ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far
-                FROM walk
-                ARRAY JOIN arrayConcat(arrayMap(p -> (p, 0), heads), arrayMap((p, i) -> (p, if(i = 1, 1, 2)), tails, arrayEnumerate(tails))) AS end
-            )
+            -- so_far: all that arrived at the place up to here, where a movement leaves (0) before it arrives (1)
+            SELECT toUInt32(hop + 1) AS hop, bucket, space, movement, rank, at, head, tail, electors, unknown,
+                bitmapOr(walk.carried, walk.fresh) AS carried,
+                groupBitmapMergeState(if(end.2 = 1, walk.fresh, bitmapBuild([]::Array(UInt32)))) OVER (PARTITION BY walk.hop, bucket, space, end.1 ORDER BY rank, end.2 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far,
+                bitmapAndnot(bitmapAnd(electors, so_far), carried) AS fresh,
+                end.2 AS role
+            FROM walk
+            ARRAY JOIN [(head, 0), (tail, 1)] AS end
         )
-        WHERE role = 1
+        WHERE role = 0
     )
     WHERE more > 0
 )
 SELECT splitByChar('/', tail)[1] AS org, arrayJoin(['', tail]) AS place, k.id_space AS id_space, k.key_id AS key_id,
-    toUInt64(groupBitmapMerge(w.fresh)) AS electors, min(w.hop) AS hops, min(w.at) AS first_at, max(w.at) AS last_at
-FROM (SELECT hop, space, at, fresh, arrayJoin(tails) AS tail FROM walk WHERE bitmapCardinality(fresh) > 0) AS w
+    toUInt64(groupBitmapMerge(w.fresh)) AS electors, min(w.hop) AS hops, min(w.at) AS first_at, max(w.at) AS last_at,
+    toUInt64(groupBitmapMerge(bitmapAnd(w.fresh, w.unknown))) AS origin_unknown
+FROM (SELECT hop, space, at, tail, fresh, unknown FROM walk WHERE bitmapCardinality(fresh) > 0) AS w
 INNER JOIN ({{template "spaces" .}}) AS k ON k.space = w.space
 WHERE {{.AtText}} != if(place = '', org, tail)
 GROUP BY org, place, id_space, key_id
@@ -76,5 +105,6 @@ ORDER BY hops, org, place, id_space, key_id
 {{end}}
 {{define "reach"}}{{template "walk" .Downstream}}{{end}}
 {{define "sources"}}{{template "walk" .Upstream}}{{end}}
-{{define "reach.comment"}}Where electors went from a place or an organisation: every place and organisation to which a route leads; place is empty for an organisation as a whole{{end}}
-{{define "sources.comment"}}Where electors at a place or an organisation came from: reach, backwards{{end}}
+{{define "walk.rule"}}. What a movement with several inputs carried counts for the inputs that the electors are recorded to have entered before; electors recorded at none of them count for the inputs that nobody is recorded to have entered or, when there is none, for all: origin_unknown counts these{{end}}
+{{define "reach.comment"}}Where electors went from a place or an organisation: every place and organisation to which a route leads; place is empty for an organisation as a whole{{template "walk.rule"}}{{end}}
+{{define "sources.comment"}}Where electors at a place or an organisation came from: reach, backwards{{template "walk.rule"}}{{end}}
