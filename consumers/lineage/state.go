@@ -1,0 +1,75 @@
+package lineage
+
+import (
+	"github.com/rolltrace/rolltrace/schema/graph"
+)
+
+// A state is the graph of movements and places up to some message of the log.
+type state struct {
+	movements map[uint32]*movement // those that count
+	places    map[string]*place
+}
+
+func newState() *state {
+	return &state{movements: map[uint32]*movement{}, places: map[string]*place{}}
+}
+
+func (s *state) place(name string) *place {
+	p, ok := s.places[name]
+	if !ok {
+		p = &place{}
+		s.places[name] = p
+	}
+	return p
+}
+
+// movement is the form that the outline describes; nil when it is no part of any answer.
+func (s *state) movement(o graph.Outline) *movement {
+	if o.Void {
+		return nil
+	}
+	m := &movement{Outline: o}
+	for _, name := range o.Inputs {
+		m.inputs = append(m.inputs, s.place(name))
+	}
+	if o.Output != "" {
+		m.output = s.place(o.Output)
+	}
+	m.Inputs, m.Output = nil, ""
+	return m
+}
+
+// A change is a movement before and after some messages of the log; nil where it does not count.
+type change struct{ was, is *movement }
+
+// apply brings outlines in, and returns what they changed.
+func (s *state) apply(outlines []graph.Outline) []change {
+	var changes []change
+	for _, o := range outlines {
+		was, is := s.movements[o.Movement], s.movement(o)
+		if equal(was, is) {
+			continue
+		}
+		if was != nil {
+			was.remove()
+			delete(s.movements, o.Movement)
+		}
+		if is != nil {
+			is.insert()
+			s.movements[o.Movement] = is
+		}
+		changes = append(changes, change{was, is})
+	}
+	return changes
+}
+
+// chunks returns the changes that are the arrival of further electors of listed movements.
+func (s *state) chunks(movements []uint32) []change {
+	var changes []change
+	for _, number := range movements {
+		if m := s.movements[number]; m != nil && !m.whole() {
+			changes = append(changes, change{m, m})
+		}
+	}
+	return changes
+}
