@@ -2,7 +2,6 @@ package lineage_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -210,5 +209,3 @@ func same(t testing.TB, what string, have, want map[string][]schema.Key) {
 		t.FailNow()
 	}
 }
-
-var _ = fmt.Sprint

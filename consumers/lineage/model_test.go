@@ -1,7 +1,6 @@
 package lineage_test
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -9,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/schematest"
@@ -114,7 +111,9 @@ func history(random *rand.Rand, number, n int) []delivery {
 	for i := range orgs {
 		orgs[i] = fmt.Sprintf("h%d-%c", number, 'a'+i)
 	}
-	place := func() schema.Place { return schema.Place(orgs[random.IntN(len(orgs))] + "/crm/" + string(rune('p'+random.IntN(2)))) }
+	place := func() schema.Place {
+		return schema.Place(orgs[random.IntN(len(orgs))] + "/crm/" + string(rune('p'+random.IntN(2))))
+	}
 	var out []delivery
 	for i := range n {
 		sample := schematest.NewSample(number*1000+i, schema.Export)
@@ -199,8 +198,6 @@ func TestRandomHistories(t *testing.T) {
 		random := rand.New(rand.NewPCG(uint64(seed), 1))
 		m := newModel()
 		chains := map[string]*wire.Chain{}
-		for len(chains) < 0 {
-		}
 		for stretch := range slices.Chunk(history(random, seed, 5+random.IntN(60)), 1+random.IntN(40)) {
 			for _, d := range stretch {
 				m.deliver(d.org, d.draft)
@@ -217,6 +214,3 @@ func TestRandomHistories(t *testing.T) {
 		}
 	}
 }
-
-var _ = bytes.Compare
-var _ = uuid.Nil

@@ -15,7 +15,7 @@ import (
 // The users of an embedded ClickHouse. Their passwords are made at the first start, and stay.
 const (
 	Owner     = "rolltrace" // everything; owns tables and views, and is the views' definer
-	Writer    = "writer"    // selects from and inserts into the database's tables
+	Writer    = "writer"    // selects from and inserts into the database's tables, and removes derived sets
 	Analyst   = "analyst"   // selects from the views named in ClickHouseConfig.Views, nothing else
 	Dashboard = "dashboard" // likewise
 )
@@ -95,6 +95,9 @@ func users(cfg ClickHouseConfig, passwords map[string]string) []user {
 		switch name {
 		case Writer:
 			u.Grants = []string{fmt.Sprintf("GRANT SELECT, INSERT ON %s.*", quote(cfg.Database))}
+			for _, table := range []string{"derived", "derived_by_bucket"} { // old generations go
+				u.Grants = append(u.Grants, fmt.Sprintf("GRANT ALTER DELETE ON %s.%s", quote(cfg.Database), quote(table)))
+			}
 		case Analyst, Dashboard:
 			u.Profile = "reader"
 			// Nothing at all is not a grant: without one, the user would have everything.

@@ -11,9 +11,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rolltrace/rolltrace/consumers"
 	"github.com/rolltrace/rolltrace/consumers/deadletter"
+	"github.com/rolltrace/rolltrace/consumers/lineage"
 	"github.com/rolltrace/rolltrace/consumers/numbering"
 	"github.com/rolltrace/rolltrace/schema/graph"
 )
@@ -33,7 +35,8 @@ type Options struct {
 // A Consumer is consumers.Consumer with everything that it needs.
 type Consumer struct {
 	*consumers.Consumer
-	graph     driver.Conn
+	lineage   *lineage.Lineage
+	graphs    []driver.Conn
 	numbering *numbering.Numbering
 	registry  *prometheus.Registry
 }
@@ -41,6 +44,10 @@ type Consumer struct {
 // New puts a consumer together.
 func New(o Options) (*Consumer, error) {
 	conn, err := graph.Open(o.ClickHouse)
+	if err != nil {
+		return nil, err
+	}
+	derived, err := graph.Open(o.ClickHouse) // of its own: the consumer's connections are one for each table
 	if err != nil {
 		return nil, err
 	}
@@ -61,18 +68,37 @@ func New(o Options) (*Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Consumer{Consumer: c, graph: conn, numbering: numbers, registry: registry}, nil
+	l, err := lineage.New(lineage.Config{
+		Graph:   graph.NewLineage(derived, graph.WriterConfig{}),
+		Watch:   c.Watch,
+		Metrics: lineage.NewMetrics(registry),
+		Log:     o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Consumer{Consumer: c, lineage: l, graphs: []driver.Conn{conn, derived}, numbering: numbers, registry: registry}, nil
 }
 
-// Run is that of consumers.Consumer; afterwards it gives back what New took.
+// Run is that of consumers.Consumer, and of the lineage that follows it: one that cannot go on ends the other.
+// Afterwards it gives back what New took.
 func (c *Consumer) Run(ctx context.Context) (err error) {
 	defer c.numbering.Close()
 	defer func() {
-		if closed := c.graph.Close(); err == nil && closed != nil {
-			err = fmt.Errorf("close the connection to ClickHouse: %w", closed)
+		for _, conn := range c.graphs {
+			if closed := conn.Close(); err == nil && closed != nil {
+				err = fmt.Errorf("close the connection to ClickHouse: %w", closed)
+			}
 		}
 	}()
-	return c.Consumer.Run(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	deriving, stop := context.WithCancel(ctx)
+	group.Go(func() error {
+		defer stop() // nothing comes any more
+		return c.Consumer.Run(ctx)
+	})
+	group.Go(func() error { return c.lineage.Run(deriving) })
+	return group.Wait()
 }
 
 // Handler answers /metrics, /healthz and /readyz.
