@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/rolltrace/rolltrace/schema/graph"
@@ -14,15 +15,20 @@ import (
 type collector struct {
 	log       string // its identity
 	numbering Numbering
-	limit     int // bytes of a batch
-	linger    time.Duration
+	limit     int           // bytes of a batch
+	linger    time.Duration // at least
+	took      *atomic.Int64 // nanoseconds that the last write took
 	metrics   *Metrics
 	release   func(*decoded) // gives back what the entry took
 	spare     chan *batch    // batches that were written
 }
 
-// run gathers what comes and hands a batch on when somebody is there to take it: so a batch grows while the one
-// before it is being written. A full one stops the intake. When in ends, what is left is handed on.
+// longestLinger bounds how long a batch waits for more because the last write took long.
+const longestLinger = 500 * time.Millisecond
+
+// run gathers what comes and hands a batch on when it is full, or has waited for as long as the last write took, and
+// somebody is there to take it: so that it grows while the one before it is being written, and a trickle of messages
+// keeps ClickHouse busy half of the time at most. A full one stops the intake. When in ends, what is left is handed on.
 func (c *collector) run(ctx context.Context, in <-chan *decoded, out chan<- *batch) error {
 	defer close(out)
 	b := c.fresh()
@@ -44,7 +50,7 @@ func (c *collector) run(ctx context.Context, in <-chan *decoded, out chan<- *bat
 				return c.last(ctx, b, out)
 			}
 			if b.empty() {
-				linger.Reset(c.linger)
+				linger.Reset(max(c.linger, min(time.Duration(c.took.Load()), longestLinger)))
 			}
 			if err := c.take(ctx, b, m); err != nil {
 				return err

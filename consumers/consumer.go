@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -119,6 +120,7 @@ func (c *Consumer) follow(ctx context.Context, t *tail) error {
 	checked := make(chan *decoded, pullMessages)
 	batches := make(chan *batch) // without room: a batch grows until the one before it is written
 	spare := make(chan *batch, 1)
+	took := new(atomic.Int64)
 
 	group.Go(func() error {
 		defer close(entries)
@@ -134,7 +136,7 @@ func (c *Consumer) follow(ctx context.Context, t *tail) error {
 	})
 	group.Go(func() error {
 		return (&collector{
-			log: t.id, numbering: c.cfg.Numbering, limit: c.cfg.BatchBytes, linger: c.cfg.Linger, metrics: c.cfg.Metrics, spare: spare,
+			log: t.id, numbering: c.cfg.Numbering, limit: c.cfg.BatchBytes, linger: c.cfg.Linger, took: took, metrics: c.cfg.Metrics, spare: spare,
 			release: func(m *decoded) {
 				d.release(m)
 				t.room.Release(min(m.size(), t.roomBytes))
@@ -144,7 +146,7 @@ func (c *Consumer) follow(ctx context.Context, t *tail) error {
 	group.Go(func() error {
 		defer stop() // nobody writes any more
 		return (&flusher{
-			cfg: &c.cfg, tail: t, spare: spare, state: c.state, stopping: ctx,
+			cfg: &c.cfg, tail: t, spare: spare, state: c.state, took: took, stopping: ctx,
 			toHub: c.retry(ofHub), toGraph: c.retry(ofGraph), toDead: c.retry(ofRejects),
 		}).run(work, batches)
 	})
@@ -173,7 +175,6 @@ func (c *Consumer) retry(of string) retry {
 func (c *Consumer) watch(ctx context.Context, t *tail) error {
 	ticker := time.NewTicker(checkInterval)
 	defer ticker.Stop()
-	reconnects := t.js.Conn().Stats().Reconnects
 	for {
 		select {
 		case <-ctx.Done():
@@ -184,16 +185,13 @@ func (c *Consumer) watch(ctx context.Context, t *tail) error {
 			return err
 		}
 		c.state.sawLast(t.last.Load())
-		now := t.js.Conn().Stats().Reconnects
-		c.cfg.Metrics.reconnects.Add(float64(now - reconnects))
-		reconnects = now
 	}
 }
 
 // progress is for the metrics.
 func (c *Consumer) progress(t *tail) progress {
 	status := c.Status()
-	p := progress{position: status.Position, last: max(t.last.Load(), status.Position)}
+	p := progress{position: status.Position, last: max(t.last.Load(), status.Position), reconnects: t.js.Conn().Stats().Reconnects}
 	if p.last > p.position && !status.Received.IsZero() {
 		p.lag = max(c.cfg.Clock().Sub(status.Received.Time), 0)
 	}

@@ -2,6 +2,7 @@ package consumers
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/rolltrace/rolltrace/schema"
@@ -18,6 +19,7 @@ type flusher struct {
 	toGraph retry
 	toDead  retry
 	state   *state
+	took    *atomic.Int64 // nanoseconds that the last write took
 
 	// stopping ends when Run's context does: from then on a try that fails is the last one.
 	stopping context.Context
@@ -63,7 +65,9 @@ func (f *flusher) flush(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
-	f.count(b, time.Since(began))
+	took := time.Since(began)
+	f.took.Store(int64(took))
+	f.count(b, took)
 	return nil
 }
 

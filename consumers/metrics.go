@@ -12,15 +12,14 @@ import (
 // Metrics are what a consumer counts. The counts begin at 0 in every process: what was read again after a
 // restart is counted again. Rows of truth are in ClickHouse.
 type Metrics struct {
-	messages   *prometheus.CounterVec
-	rejected   *prometheus.CounterVec
-	numbered   prometheus.Counter
-	known      prometheus.Gauge
-	flushes    prometheus.Counter
-	flushTime  prometheus.Histogram
-	rows       *prometheus.CounterVec
-	retries    *prometheus.CounterVec
-	reconnects prometheus.Counter
+	messages  *prometheus.CounterVec
+	rejected  *prometheus.CounterVec
+	numbered  prometheus.Counter
+	known     prometheus.Gauge
+	flushes   prometheus.Counter
+	flushTime prometheus.Histogram
+	rows      *prometheus.CounterVec
+	retries   *prometheus.CounterVec
 
 	progress atomic.Pointer[func() progress] // asked when the metrics are
 }
@@ -29,6 +28,7 @@ type Metrics struct {
 type progress struct {
 	position, last uint64
 	lag            time.Duration
+	reconnects     uint64
 }
 
 func (m *Metrics) now() progress {
@@ -59,6 +59,9 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		measure("log_last_sequence", "Last sequence of the log.", func(p progress) float64 { return float64(p.last) }),
 		measure("lag_messages", "Messages of the log that are not in the graph yet.", func(p progress) float64 { return float64(p.last - p.position) }),
 		measure("lag_seconds", "Age of the last message that is in the graph, while there are later ones; 0 when there are none.", func(p progress) float64 { return p.lag.Seconds() }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: "rolltrace", Subsystem: "consumer", Name: "reconnects_total", Help: "Times that the connection to the hub was made anew.",
+		}, func() float64 { return float64(m.now().reconnects) }),
 	}
 	*m = Metrics{
 		messages: counters("messages_total", "Messages of the log that were understood, by type.", "type"),
@@ -70,9 +73,8 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 			Namespace: "rolltrace", Subsystem: "consumer", Name: "flush_seconds", Help: "Time to write a batch, tries included.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
 		}),
-		rows:       counters("rows_total", "Rows that were written, by kind.", "kind"),
-		retries:    counters("retries_total", "Tries that failed and were made again, by what they were for.", "of"),
-		reconnects: counter("reconnects_total", "Times that the connection to the hub was made anew."),
+		rows:    counters("rows_total", "Rows that were written, by kind.", "kind"),
+		retries: counters("retries_total", "Tries that failed and were made again, by what they were for.", "of"),
 	}
 	for _, t := range []wire.Type{wire.TypeMovement, wire.TypeElectors, wire.TypeHeartbeat, wire.TypeGap} {
 		m.messages.WithLabelValues(string(t))
@@ -84,7 +86,7 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		m.retries.WithLabelValues(of)
 	}
 	if to != nil {
-		to.MustRegister(m.messages, m.rejected, m.numbered, m.known, m.flushes, m.flushTime, m.rows, m.retries, m.reconnects)
+		to.MustRegister(m.messages, m.rejected, m.numbered, m.known, m.flushes, m.flushTime, m.rows, m.retries)
 		to.MustRegister(measures...)
 	}
 	return m

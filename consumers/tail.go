@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,23 +70,32 @@ func (t *tail) read(ctx context.Context, out chan<- *entry) error {
 		return cause(ctx, err)
 	}
 	defer t.forget(consumer)
-	messages, err := consumer.Messages(
-		jetstream.PullMaxMessagesWithBytesLimit(pullMessages, max(pullBytes, 2*int(t.js.Conn().MaxPayload()))),
-		jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	var handing sync.Mutex
+	// Consume, not Messages: that one has room for as many messages as it asks for, the server's heartbeats among
+	// them, and drops what comes beyond it while nobody takes any (nats.go 1.55). A callback that waits stops neither
+	// the connection nor the watch for heartbeats.
+	consuming, err := consumer.Consume(func(m jetstream.Msg) {
+		handing.Lock()
+		defer handing.Unlock()
+		if ctx.Err() != nil {
+			return
+		}
+		if err := t.hand(ctx, m, out); err != nil {
+			stop(err)
+			return
+		}
+		t.retry.worked()
+	}, jetstream.PullMaxMessagesWithBytesLimit(pullMessages, max(pullBytes, 2*int(t.js.Conn().MaxPayload()))),
+		jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat),
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { stop(err) }))
 	if err != nil {
 		return cause(ctx, err)
 	}
-	defer messages.Stop()
-	for {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return cause(ctx, err)
-		}
-		if err := t.hand(ctx, m, out); err != nil {
-			return cause(ctx, err)
-		}
-		t.retry.worked()
-	}
+	<-ctx.Done()
+	consuming.Stop()
+	handing.Lock() // whatever is handed on now sees that ctx has ended
+	defer handing.Unlock()
+	return context.Cause(ctx)
 }
 
 var errReconnected = errors.New("the connection to the hub was made anew")
