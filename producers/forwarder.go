@@ -12,7 +12,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/rolltrace/rolltrace/schema/stream"
-	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
 const (
@@ -30,8 +29,8 @@ type ForwarderConfig struct {
 	// Stream is the stream at the hub whose acknowledgement counts. Defaults to ROLLTRACE.
 	Stream string
 	// MaxMessages and MaxBytes bound what is sent and not acknowledged. The bytes begin at 512 KiB after
-	// every fault and grow as acknowledgements come, so that a slow way is not flooded; one message always
-	// goes. Default to 4096 messages and 16 MiB.
+	// every fault and grow as acknowledgements come, so that a slow way is not flooded; one message, or
+	// one group of small ones, always goes. Default to 4096 messages and 16 MiB.
 	MaxMessages int
 	MaxBytes    int
 	// AckTimeout is how long the hub may take to acknowledge. Defaults to 30 s.
@@ -49,6 +48,10 @@ type ForwarderConfig struct {
 type Forwarder struct {
 	cfg     ForwarderConfig
 	sampled zerolog.Logger
+
+	// For Run alone.
+	alone uint64 // up to this position messages go one by one: the hub may have some of them
+	apart bool   // the stream takes no groups
 
 	mu       sync.Mutex
 	progress chan struct{} // closed and replaced when messages were removed
@@ -99,6 +102,10 @@ func (f *Forwarder) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil, errors.Is(err, ErrClosed):
 			return nil
+		case errors.Is(err, errGroup):
+			f.cfg.Metrics.Retries.WithLabelValues(reasonOf(err)).Inc()
+			f.cfg.Log.Debug().Err(err).Msg("hub does not take these messages together: they go one by one")
+			continue
 		case run.acknowledged > 0:
 			pause = forwardPause
 		default:
@@ -169,17 +176,15 @@ func (f *Forwarder) Drained(ctx context.Context) error {
 type run struct {
 	*Forwarder
 	js           jetstream.JetStream
-	window       int // bytes
-	flying       []flying
-	bytes        int
+	window       int  // bytes
+	together     bool // groups may go
+	waiting      []waiting
+	waitingBytes int
+	flying       []flight
+	messages     int // in flight
+	bytes        int // likewise
+	sent         uint64
 	acknowledged int
-}
-
-// flying is a message that waits for its acknowledgement.
-type flying struct {
-	ack   jetstream.PubAckFuture
-	bytes int
-	end   uint64 // the position of the batch, if it is the batch's last message
 }
 
 // forward reads and publishes, and takes acknowledgements in order, until something goes wrong.
@@ -188,7 +193,7 @@ func (r *run) forward(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.js = js
+	r.js, r.together = js, !r.apart && knowsGroups(r.cfg.Conn.ConnectedServerVersion())
 	ctx, cancel := context.WithCancel(ctx)
 	batches, failed := make(chan Batch, 1), make(chan error, 1)
 	done := make(chan struct{})
@@ -201,16 +206,18 @@ func (r *run) forward(ctx context.Context) error {
 		<-done
 		js.CleanupPublisher()
 		r.cfg.Metrics.InFlight.Set(0)
+		if len(r.flying) > 0 {
+			r.alone = max(r.alone, r.sent)
+		}
 	}()
-	var batch Batch
 	for {
-		for len(batch.Messages) > 0 && r.mayFly(batch.Messages[0]) {
-			if err := r.publish(&batch); err != nil {
+		for n := r.ready(); n > 0; n = r.ready() {
+			if err := r.publish(n); err != nil {
 				return err
 			}
 		}
 		next := batches
-		if len(batch.Messages) > 0 {
+		if len(r.waiting) >= groupMessages || r.waitingBytes >= groupBytes {
 			next = nil
 		}
 		var acked <-chan *jetstream.PubAck
@@ -219,19 +226,20 @@ func (r *run) forward(ctx context.Context) error {
 			acked, refused = r.flying[0].ack.Ok(), r.flying[0].ack.Err()
 		}
 		select {
-		case batch = <-next:
+		case batch := <-next:
+			r.take(batch)
 		case ack := <-acked:
 			if err := r.landed(ctx, ack); err != nil {
 				return err
 			}
 		case err := <-refused:
-			return r.explain(err)
+			return r.explain(r.refused(err))
 		case err := <-failed:
 			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		r.cfg.Metrics.InFlight.Set(float64(len(r.flying)))
+		r.cfg.Metrics.InFlight.Set(float64(r.messages))
 	}
 }
 
@@ -252,38 +260,19 @@ func (r *run) read(ctx context.Context, batches chan<- Batch, failed chan<- erro
 	}
 }
 
-func (r *run) mayFly(m wire.Message) bool {
-	return len(r.flying) == 0 || len(r.flying) < r.cfg.MaxMessages && r.bytes+m.Size() <= r.window
-}
-
-func (r *run) publish(batch *Batch) error {
-	m := batch.Messages[0]
-	batch.Messages = batch.Messages[1:]
-	ack, err := r.js.PublishMsgAsync(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Body})
-	if err != nil {
-		return r.explain(err)
-	}
-	one := flying{ack: ack, bytes: m.Size()}
-	if len(batch.Messages) == 0 {
-		one.end = batch.Position
-	}
-	r.flying = append(r.flying, one)
-	r.bytes += one.bytes
-	return nil
-}
-
-// landed takes the acknowledgement of the oldest message.
+// landed takes the acknowledgement of the oldest flight.
 func (r *run) landed(ctx context.Context, ack *jetstream.PubAck) error {
 	one := r.flying[0]
-	r.flying[0] = flying{}
+	r.flying[0] = flight{}
 	r.flying = r.flying[1:]
 	if ack.Stream != r.cfg.Stream {
 		return fmt.Errorf("message went to stream %q: want %q to be the only one with its subject", ack.Stream, r.cfg.Stream)
 	}
+	r.messages -= one.messages
 	r.bytes -= one.bytes
 	r.window = min(r.window+one.bytes, r.cfg.MaxBytes)
-	r.acknowledged++
-	r.cfg.Metrics.Forwarded.Inc()
+	r.acknowledged += one.messages
+	r.cfg.Metrics.Forwarded.Add(float64(one.messages))
 	r.cfg.Metrics.Bytes.Add(float64(one.bytes))
 	if ack.Duplicate {
 		r.cfg.Metrics.Duplicates.Inc()
@@ -313,6 +302,8 @@ func (r *run) explain(err error) error {
 func reasonOf(err error) string {
 	var api *jetstream.APIError
 	switch {
+	case errors.Is(err, errGroup):
+		return "group"
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
 		return "no_stream"
 	case errors.As(err, &api), errors.Is(err, nats.ErrPermissionViolation), errors.Is(err, nats.ErrMaxPayload):

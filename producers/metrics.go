@@ -23,7 +23,7 @@ func NewForwarderMetrics(r prometheus.Registerer) *ForwarderMetrics {
 		Bytes:      prometheus.NewCounter(prometheus.CounterOpts(opts("bytes_total", "Bytes of messages that the hub acknowledged."))),
 		Duplicates: prometheus.NewCounter(prometheus.CounterOpts(opts("duplicates_total", "Acknowledged messages that the hub had before."))),
 		Retries: prometheus.NewCounterVec(prometheus.CounterOpts(opts("retries_total",
-			"Times that forwarding began again, by reason: away, refused, silent, no_stream, other.")), []string{"reason"}),
+			"Times that forwarding began again, by reason: away, refused, silent, no_stream, group (not taken together), other.")), []string{"reason"}),
 		InFlight:   prometheus.NewGauge(prometheus.GaugeOpts(opts("in_flight", "Messages that wait for the hub's acknowledgement."))),
 		Connected:  prometheus.NewGauge(prometheus.GaugeOpts(opts("connected", "1 while there is a connection to the hub."))),
 		Heartbeats: prometheus.NewCounter(prometheus.CounterOpts(opts("heartbeats_total", "Heartbeats recorded."))),

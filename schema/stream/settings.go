@@ -25,6 +25,7 @@ func Subjects() []string {
 func logConfig() jetstream.StreamConfig {
 	cfg := kept(Name, "Rolltrace: the log of movements", Subjects()...)
 	cfg.DenyDelete, cfg.DenyPurge = true, true
+	cfg.AllowAtomicPublish = true // sidecars publish small messages in groups, which are synced once
 	return cfg
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -128,14 +129,19 @@ func recordOne(ctx context.Context, recorder *producers.Recorder, i int) error {
 	return recording.Close(ctx, schema.Completed, schema.Evidence{})
 }
 
-// publishAgain is the yardstick: the messages that came to the hub, once more, in order, to a JetStream in
-// this process.
+// publishAgain is the yardstick: the messages that came to the hub, once more, in order, as the sidecar made them, to
+// a JetStream in this process. Each is published by itself, and so synced by itself.
 func publishAgain(b *testing.B, log stream.Log, from, to uint64) time.Duration {
 	messages := make([]*nats.Msg, 0, to-from+1)
 	for sequence := from; sequence <= to; sequence++ {
 		m, err := log.Stream.GetMsg(b.Context(), sequence)
 		if err != nil {
 			b.Fatal(err)
+		}
+		for name := range m.Header {
+			if strings.HasPrefix(name, "Nats-Batch-") {
+				m.Header.Del(name)
+			}
 		}
 		messages = append(messages, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
 	}
