@@ -42,6 +42,18 @@ type Outbox interface {
 	Now(ctx context.Context) (schema.Time, error)
 }
 
+// A Holder is an outbox that is open in this process, and knows what is open in it.
+type Holder interface {
+	Outbox
+
+	// Unclosed are the ids of movements that were opened in this outbox and are not closed, whoever writes them.
+	Unclosed() []string
+
+	// Fail closes as failed, for the reason, a movement whose writer is gone, with the totals of what is
+	// durable of it. A movement that is not open is left as it is.
+	Fail(ctx context.Context, id, reason string) error
+}
+
 // A Receipt tells when drafts are durable. It is safe for concurrent use.
 type Receipt struct {
 	done  chan struct{}

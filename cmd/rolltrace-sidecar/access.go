@@ -71,12 +71,18 @@ func openAccess(ctx context.Context, s *settings, pinned bool, log zerolog.Logge
 	return a, nil
 }
 
+// openOutbox opens it, and closes what those left open who are gone.
 func openOutbox(ctx context.Context, s *settings, dir string, identity nkeys.KeyPair, metrics *outbox.Metrics, log zerolog.Logger) (*outbox.Outbox, error) {
-	return outbox.Open(ctx, outbox.Config{
+	own, err := outbox.Open(ctx, outbox.Config{
 		Dir: dir, Org: s.Org, Sidecar: s.Sidecar, Signer: identity, Version: boot.Version,
 		MaxBytes: s.MaxBytes.Int64(), OnFull: s.OnFull, BlockTimeout: s.BlockTimeout.Std(),
 		Log: log, Metrics: metrics,
 	})
+	if err != nil {
+		return nil, err
+	}
+	intake.CloseAbandoned(ctx, dir, own, log)
+	return own, nil
 }
 
 func held(s *settings, own *outbox.Outbox, identity nkeys.KeyPair, log zerolog.Logger) (*access, error) {

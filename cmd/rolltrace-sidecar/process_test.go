@@ -446,3 +446,61 @@ func TestIdentityIsMadeOnce(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// A movement that was left open is closed as failed with what is known, by whoever opens the outbox next: a tee that held the
+// outbox itself, one in an outbox beside it, and one that came in through a sidecar which is gone too.
+func TestWhatWasLeftOpenIsClosed(t *testing.T) {
+	d := newDesk(t) // the hub is away
+	tee := func(id string) *process {
+		t.Helper()
+		p := d.start(d.share("--id", "id")...)
+		in, err := p.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := bufio.NewReader(p.output())
+		p.begin()
+		if _, err := io.WriteString(in, "id\n"+id+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []string{"id\n", id + "\n"} {
+			if have, err := out.ReadString('\n'); err != nil || have != line {
+				t.Fatalf("%q came out, %v: %s", have, err, p.said.String())
+			}
+		}
+		return p
+	}
+	kill := func(p *process) {
+		t.Helper()
+		if err := p.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		p.end()
+	}
+	kill(tee("11"))
+	holder, another := tee("22"), tee("33")
+	kill(another)
+	kill(holder)
+	run := d.sidecar()
+	client := tee("44")
+	kill(run)
+	kill(client)
+
+	hub := d.startHub()
+	run = d.sidecar()
+	have := map[schema.Key]bool{}
+	for _, m := range hub.closed(4) {
+		keys := hub.keys(m, 0)
+		if m.Outcome != schema.Failed || m.Reason != "the recording process is gone" || len(keys) != 1 || m.Electors.Records != 1 {
+			t.Errorf("closed as %s (%s), %d keys", m.Outcome, m.Reason, len(keys))
+			continue
+		}
+		have[keys[0]] = true
+	}
+	for _, want := range d.want(schema.ElectorID, "11", "22", "33", "44") {
+		if !have[want] {
+			t.Error("one is missing")
+		}
+	}
+	run.stop()
+}

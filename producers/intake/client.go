@@ -41,6 +41,7 @@ type Client struct {
 	id    string
 	facts facts
 	room  *semaphore.Weighted
+	open  writing
 
 	mu       sync.Mutex
 	link     *link      // nil while the holder is away
@@ -85,6 +86,7 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, id: id.String(), room: semaphore.NewWeighted(cfg.QueueBytes),
+		open:     writing{dir: cfg.Dir},
 		answered: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	l, f, err := c.connect(ctx)
@@ -111,6 +113,9 @@ func (c *Client) Append(ctx context.Context, drafts ...wire.Draft) (*producers.R
 	if len(body) > maxPayload/2 {
 		return nil, fmt.Errorf("append to outbox: %d bytes at once: want at most %d", len(body), maxPayload/2)
 	}
+	if err := c.open.hold(drafts); err != nil {
+		return nil, err
+	}
 	size := min(int64(len(body)), c.cfg.QueueBytes)
 	deadline := time.Now().Add(c.cfg.Timeout)
 	if err := c.takeRoom(ctx, size, deadline); err != nil {
@@ -121,6 +126,9 @@ func (c *Client) Append(ctx context.Context, drafts ...wire.Draft) (*producers.R
 		c.room.Release(size)
 		if err == nil {
 			err = a.err()
+		}
+		if err == nil {
+			c.open.release(drafts)
 		}
 		settle(err)
 	}})
@@ -202,6 +210,7 @@ func (c *Client) Close(ctx context.Context) error {
 	c.mu.Unlock()
 	c.stop()
 	<-c.stopped
+	c.open.releaseAll()
 	return nil
 }
 

@@ -10,5 +10,6 @@
 //
 // A process that goes away with open movements (killed, or without closing them) leaves no movement open:
 // when its connection has been gone for a while, the holder closes them as failed, with the totals of what
-// it has seen. If the holder goes away too, they stay open, and are shown as incomplete.
+// is recorded of them. If the holder goes away too, the next one does: a client holds a lock for each movement that
+// it has open, in the folder of the outbox, by which it can be told whether it is still there (CloseAbandoned).
 package intake

@@ -35,7 +35,7 @@ type Config struct {
 	// Dir is the folder of the outbox: clients find the intake there. Required.
 	Dir string
 	// Outbox takes what clients append. Required.
-	Outbox producers.Outbox
+	Outbox producers.Holder
 	// Org and Sidecar are told to clients, so that they can see whose outbox it is. Required.
 	Org, Sidecar string
 	// Listen is the address to listen on, of the loopback interface. Defaults to a free port of 127.0.0.1.
@@ -55,9 +55,13 @@ type Intake struct {
 	mu       sync.Mutex
 	sessions map[string]*session
 	ended    bool
+
+	inheritance sync.Mutex
+	inherited   map[string]bool // movements that clients of an earlier holder have open, until they come back
 }
 
-// New checks the configuration. Nothing listens before Run.
+// New checks the configuration. Nothing listens before Run. What is open in the outbox is what clients of an earlier
+// holder have open: New is called after CloseAbandoned, and before anything is opened by the holder itself.
 func New(cfg Config) (*Intake, error) {
 	if cfg.Dir == "" || cfg.Outbox == nil {
 		return nil, errors.New("intake: want a folder and an outbox")
@@ -74,7 +78,11 @@ func New(cfg Config) (*Intake, error) {
 	if cfg.Grace < 0 {
 		return nil, fmt.Errorf("intake: grace: %s: want more than 0", cfg.Grace)
 	}
-	return &Intake{cfg: cfg, ready: make(chan struct{}), sessions: make(map[string]*session)}, nil
+	i := &Intake{cfg: cfg, ready: make(chan struct{}), sessions: make(map[string]*session), inherited: make(map[string]bool)}
+	for _, id := range cfg.Outbox.Unclosed() {
+		i.inherited[id] = true
+	}
+	return i, nil
 }
 
 // loopback reads an address and refuses all that other machines could reach.
@@ -139,6 +147,7 @@ func (i *Intake) Run(ctx context.Context) error {
 	defer known.remove(i.cfg.Dir)
 	close(i.ready)
 	i.cfg.Log.Debug().Str("listen", known.URL).Msg("intake listens")
+	i.await(ctx)
 	<-ctx.Done()
 	i.endAll(ctx)
 	return conn.FlushTimeout(time.Second)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -104,7 +105,7 @@ func closeNow(t testing.TB, c interface{ Close(context.Context) error }) {
 }
 
 // serve runs an intake and returns the function that ends it.
-func serve(t testing.TB, dir string, o producers.Outbox) (stop func()) {
+func serve(t testing.TB, dir string, o producers.Holder) (stop func()) {
 	t.Helper()
 	i, err := intake.New(intake.Config{
 		Dir: dir, Outbox: o, Org: "party-a", Sidecar: "field-db-1", Grace: 100 * time.Millisecond, Log: logger(t),
@@ -231,10 +232,9 @@ func TestSeveralClientsRecordAtOnce(t *testing.T) {
 	})
 }
 
-func TestMovementOfAKilledClientIsClosedAsFailed(t *testing.T) {
-	dir := t.TempDir()
-	o := open(t, dir)
-	serve(t, dir, o)
+// startClient starts a client process that has a movement with 300 keys open, and returns what kills it.
+func startClient(t *testing.T, dir string) (id string, kill func()) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "INTAKE_TEST_CLIENT="+dir)
 	out, err := cmd.StdoutPipe()
@@ -244,14 +244,66 @@ func TestMovementOfAKilledClientIsClosedAsFailed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := bufio.NewReader(out).ReadString('\n')
-	if id = strings.TrimSpace(id); err != nil || !schema.ValidID(id) {
+	said, err := bufio.NewReader(out).ReadString('\n')
+	if id = strings.TrimSpace(said); err != nil || !schema.ValidID(id) {
 		t.Fatalf("client says %q (%v)", id, err)
 	}
-	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
+	kill = func() {
+		_ = cmd.Process.Signal(syscall.SIGKILL)
+		_ = cmd.Wait()
 	}
-	cmd.Wait() //nolint:errcheck // it was killed
+	t.Cleanup(kill)
+	return id, kill
+}
+
+func TestMovementOfAKilledClientIsClosedAsFailed(t *testing.T) {
+	dir := t.TempDir()
+	o := open(t, dir)
+	serve(t, dir, o)
+	id, kill := startClient(t, dir)
+	kill()
+	closedAsFailed(t, o, id)
+	if left, err := filepath.Glob(filepath.Join(dir, "writing", "*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// The holder and its client are gone: the next holder closes what is open.
+func TestMovementOfAClientThatDiedWithoutAHolder(t *testing.T) {
+	dir := t.TempDir()
+	o := open(t, dir)
+	stop := serve(t, dir, o)
+	id, kill := startClient(t, dir)
+	stop()
+	kill()
+	closeNow(t, o)
+	o = open(t, dir)
+	intake.CloseAbandoned(t.Context(), dir, o, logger(t))
+	closedAsFailed(t, o, id)
+}
+
+// A client that lives on without a holder keeps its movement open, and the next holder sees when it goes, though it has said
+// nothing more.
+func TestMovementOfAClientThatOutlivesItsHolder(t *testing.T) {
+	dir := t.TempDir()
+	o := open(t, dir)
+	stop := serve(t, dir, o)
+	id, kill := startClient(t, dir)
+	stop()
+	closeNow(t, o)
+	o = open(t, dir)
+	intake.CloseAbandoned(t.Context(), dir, o, logger(t))
+	if open := o.Unclosed(); !slices.Equal(open, []string{id}) {
+		t.Fatalf("open are %v, want that of a client which lives", open)
+	}
+	serve(t, dir, o)
+	kill()
+	closedAsFailed(t, o, id)
+}
+
+// closedAsFailed waits until the client's movement is closed, with all that it recorded.
+func closedAsFailed(t *testing.T, o *outbox.Outbox, id string) {
+	t.Helper()
 	var digest wire.SetDigest
 	until(t, o, func(r wire.Record) bool {
 		switch {

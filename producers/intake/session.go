@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -17,7 +18,6 @@ import (
 const (
 	aliveEvery   = 250 * time.Millisecond
 	aliveTimeout = 2 * time.Second
-	maxOpen      = 1 << 16 // movements of one client that are watched
 )
 
 // A session is one client's appends, in their order, and what it has open.
@@ -36,15 +36,7 @@ type session struct {
 	mu    sync.Mutex
 	alive bool // the client was there when Run ended: it goes on with the next holder
 	ended bool
-	open  map[string]*watched
-}
-
-// watched is a movement that the client has open.
-type watched struct {
-	movement schema.Movement
-	tally    *producers.Tally
-	next     []uint32 // chunk of each set
-	broken   bool     // not all of it came through here
+	open  map[string]bool // movements
 }
 
 // pending is a request whose drafts are on their way to the disk.
@@ -59,7 +51,7 @@ func newSession(i *Intake, conn *nats.Conn, h hello) (*session, error) {
 		intake: i, conn: conn, client: h.Client,
 		log:      i.cfg.Log.With().Int("client_pid", h.PID).Str("program", h.Program).Logger(),
 		requests: make(chan *nats.Msg, 1024),
-		gone:     make(chan struct{}), stopped: make(chan struct{}), open: make(map[string]*watched),
+		gone:     make(chan struct{}), stopped: make(chan struct{}), open: make(map[string]bool),
 	}
 	var err error
 	s.sub, err = conn.Subscribe(sessionBegin+h.Client, func(m *nats.Msg) {
@@ -200,91 +192,40 @@ func (s *session) watch(ctx context.Context) {
 	}
 }
 
-// see follows the movements of the client: what is opened, and the chunks of what is open.
+// see notes which movements are the client's: what it opens, and what it goes on with that it opened through an earlier
+// holder.
 func (s *session) see(drafts []wire.Draft) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range drafts {
 		switch {
-		case d.Movement != nil && d.Movement.State == schema.Open && len(s.open) < maxOpen:
-			if s.open[d.Movement.ID] == nil { // not sent again
-				s.open[d.Movement.ID] = &watched{
-					movement: *d.Movement, tally: producers.NewTally(d.Movement.Electors),
-					next: make([]uint32, len(d.Movement.Electors.Sets)),
-				}
-			}
-		case d.Chunk != nil:
-			if w := s.open[d.Chunk.Movement]; w != nil {
-				w.see(d.Chunk)
-			}
+		case d.Movement != nil && (d.Movement.State == schema.Open || s.intake.claim(d.Movement.ID)):
+			s.open[d.Movement.ID] = true
+		case d.Chunk != nil && !s.open[d.Chunk.Movement] && s.intake.claim(d.Chunk.Movement):
+			s.open[d.Chunk.Movement] = true
 		}
 	}
 }
 
-func (w *watched) see(c *wire.Chunk) {
-	if int(c.Set) >= len(w.next) || c.Index < w.next[c.Set] {
-		return // sent again
-	}
-	if !w.tally.Chunk(c) {
-		w.broken = true
-		return
-	}
-	w.next[c.Set]++
-}
-
-// learn takes note of what became of drafts: movements whose closing is durable are forgotten, and chunks
-// that were refused do not count.
+// learn forgets movements whose closing is durable.
 func (s *session) learn(drafts []wire.Draft, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range drafts {
-		switch {
-		case err == nil && d.Movement != nil && d.Movement.State == schema.Closed:
+		if err == nil && d.Movement != nil && d.Movement.State == schema.Closed {
 			delete(s.open, d.Movement.ID)
-		case err != nil && d.Chunk != nil:
-			if w := s.open[d.Chunk.Movement]; w != nil && !w.broken {
-				w.tally.Lost(d.Chunk)
-			}
 		}
 	}
 }
 
 // failOpen closes as failed what the client has left open.
 func (s *session) failOpen(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, closingTimeout)
-	defer cancel()
 	s.mu.Lock()
 	open := s.open
 	s.open = nil
 	s.mu.Unlock()
-	for _, w := range open {
-		if w.broken {
-			continue // its totals are not known here; it stays open, and is shown as incomplete
-		}
-		if err := s.fail(ctx, w); err != nil {
-			s.log.Warn().Err(err).Str("movement", w.movement.ID).Msg("movement of a client that is gone stays open")
-			continue
-		}
-		s.log.Warn().Str("movement", w.movement.ID).Msg("movement of a client that is gone is closed as failed")
+	for id := range open {
+		_ = os.Remove(writingLock(s.intake.cfg.Dir, id).Path())
+		closeAbandoned(ctx, s.intake.cfg.Outbox, id, s.log)
 	}
-}
-
-func (s *session) fail(ctx context.Context, w *watched) error {
-	now, err := s.intake.cfg.Outbox.Now(ctx)
-	if err != nil {
-		return err
-	}
-	m := w.movement
-	m.Revision, m.State, m.Outcome = m.Revision+1, schema.Closed, schema.Failed
-	m.Reason = "the recording process is gone"
-	m.ClosedAt, m.RecordedAt = now, now
-	if now.Before(m.OccurredAt.Time) {
-		m.ClosedAt = m.OccurredAt
-	}
-	m.Electors = w.tally.Electors()
-	receipt, err := s.intake.cfg.Outbox.Append(ctx, wire.Draft{Movement: &m})
-	if err != nil {
-		return err
-	}
-	return receipt.Wait(ctx)
 }

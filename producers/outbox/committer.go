@@ -233,7 +233,7 @@ func (o *Outbox) durable(sequence uint64) {
 	c.flights = c.flights[1:]
 	c.unacked -= storedBytes(f.bytes)
 	c.engine.shelf.wrote(sequence, storedBytes(f.bytes))
-	h := o.shelf.put(at(c.engine.shelf.newest().number, sequence), f.frame, len(f.bytes), c.tailOf != "")
+	h := o.shelf.put(at(c.engine.shelf.newest().number, sequence), f.frame, len(f.bytes), o.unclosed.wrote(f.entries), c.tailOf != "")
 	// Before anybody is told: after kill -9 the head must know all that was acknowledged.
 	o.writeHead(h)
 	for _, e := range f.entries {

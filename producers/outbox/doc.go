@@ -24,6 +24,11 @@
 // in the last second before a kill; and that messages at the very end of the store were lost, if the disk
 // lost them together with the state file beside it.
 //
+// # Left open
+//
+// The store gives up what the hub has; so each segment begins with what is known of the movements that are open, and
+// the next holder can close with true totals what its writer never will (Unclosed, Fail). Who is gone is for the holder to know.
+//
 // # In the folder
 //
 //	lock        held (flock) by whoever has the outbox open
@@ -31,6 +36,7 @@
 //	            appended while the disk was busy goes into one, so that one sync serves it; see frame.go
 //	head        the instance, the end of its chain, the clock, and how far the hub has acknowledged
 //	reserve     room for closings on a full disk
+//	writing/    locks of the processes that have movements open through the sidecar which holds the outbox
 //	beside/     outboxes of processes that found this one locked; run adopts them
 //
 // Nothing is removed from the store but on the forwarder's word, and then a segment at a time: streams with

@@ -18,7 +18,7 @@ const frameBytes = 1<<20 + 64<<10
 //
 //	"RTF1", first and last sequence, hash of the last message, clock, total (all 64 bits little-endian),
 //	instance; then for each message subject, headers (as a block of name, value, name, value, …) and body,
-//	each preceded by its length as a varint
+//	each preceded by its length as a varint; in a frame without messages, which movements are open, up to the end
 type frame struct {
 	instance    string
 	first, last uint64   // sequences
@@ -26,6 +26,7 @@ type frame struct {
 	clock       int64    // the latest time given, in microseconds
 	total       uint64   // bytes of all frames of the outbox up to and with this one
 	messages    []wire.Message
+	open        []byte // of a frame without messages: the movements that are open there; see unclosed.go
 }
 
 var frameMagic = []byte("RTF1")
@@ -39,7 +40,7 @@ var errFrame = errors.New("frame is damaged")
 
 // encode appends the frame to b and sets its total from that of the frame before.
 func (f *frame) encode(b []byte, before uint64) []byte {
-	size := frameFixed + binary.MaxVarintLen64 + len(f.instance)
+	size := frameFixed + binary.MaxVarintLen64 + len(f.instance) + len(f.open)
 	for _, m := range f.messages {
 		size += m.Size() + 3*binary.MaxVarintLen64
 	}
@@ -69,6 +70,7 @@ func (f *frame) encode(b []byte, before uint64) []byte {
 		b = binary.AppendUvarint(b, uint64(len(m.Body)))
 		b = append(b, m.Body...)
 	}
+	b = append(b, f.open...)
 	f.total = before + uint64(len(b))
 	binary.LittleEndian.PutUint64(b[frameTotalAt:], f.total)
 	return b
@@ -113,7 +115,10 @@ func decodeFrame(b []byte) (*frame, error) {
 		}
 		f.messages = append(f.messages, m)
 	}
-	if len(r.b) != 0 {
+	switch {
+	case count == 0:
+		f.open = r.b
+	case len(r.b) != 0:
 		return nil, errFrame
 	}
 	return f, nil

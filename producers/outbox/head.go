@@ -24,6 +24,7 @@ type head struct {
 	Hash     string    `json:"hash"`     // and its hash
 	Clock    int64     `json:"clock_us"` // the latest time that was given
 	Total    uint64    `json:"total"`    // bytes of all frames
+	Open     int       `json:"open"`     // movements that are not closed
 	Hub      forwarded `json:"hub"`
 }
 

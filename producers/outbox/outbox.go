@@ -35,6 +35,7 @@ type Outbox struct {
 	committer committer
 	shelf     shelf
 	reader    reader
+	unclosed  unclosed
 
 	doubted chan struct{} // asks for a restart of the engine: what it reads has holes
 	stop    chan struct{} // closed by Close

@@ -58,12 +58,12 @@ func (o *Outbox) roll() bool {
 	return c.engine != nil
 }
 
-// mark writes the first frame of a segment. It has no messages and says where the chain is, so that the
-// segments before are not needed for that any more.
+// mark writes the first frame of a segment. It has no messages and says where the chain is, and which
+// movements are open, so that the segments before are not needed for that any more.
 func (o *Outbox) mark() {
 	c := &o.committer
 	sequence, hash := c.chain.Last()
-	f := &flight{frame: &frame{instance: c.instance, first: sequence + 1, last: sequence, hash: hash, clock: o.clock.latest.Load()}}
+	f := &flight{frame: &frame{instance: c.instance, first: sequence + 1, last: sequence, hash: hash, clock: o.clock.latest.Load(), open: o.unclosed.checkpoint()}}
 	f.bytes = f.frame.encode(nil, c.total)
 	c.total = f.frame.total
 	o.publish(f)

@@ -64,6 +64,10 @@ func (o *Outbox) recover(ctx context.Context) (err error) {
 		o.shelf.head.Total = last.total
 	}
 	o.reader.begin(o.shelf.head.Hub, known)
+	if err := o.recoverUnclosed(ctx, h, last); err != nil {
+		return err
+	}
+	o.shelf.head.Open = len(o.unclosed.row)
 	if err := o.continueChain(ctx, h, known, last); err != nil {
 		return err
 	}

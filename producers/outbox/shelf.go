@@ -51,7 +51,7 @@ func (s *shelf) setEngine(e *engine) {
 
 // put makes a frame known that is durable now, and returns the head with it. While the lost end of another
 // instance is still to be recorded, a frame without messages leaves the head as it is.
-func (s *shelf) put(position position, f *frame, bytes int, mourning bool) head {
+func (s *shelf) put(position position, f *frame, bytes, open int, mourning bool) head {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.position = position
@@ -61,7 +61,7 @@ func (s *shelf) put(position position, f *frame, bytes int, mourning bool) head 
 	if len(f.messages) > 0 || !mourning {
 		s.head.Instance, s.head.Sequence, s.head.Hash = f.instance, f.last, wire.FormatHash(f.hash)
 	}
-	s.head.Clock, s.head.Total = f.clock, f.total
+	s.head.Clock, s.head.Total, s.head.Open = f.clock, f.total, open
 	for _, m := range f.messages {
 		if isHeartbeat(m) {
 			s.beat = position

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"crypto/sha256"
+	"encoding"
 	"encoding/hex"
 	"hash"
 )
@@ -36,4 +37,31 @@ func (d *SetDigest) String() string {
 		return FormatHash(sha256.Sum256(nil))
 	}
 	return FormatHash([32]byte(d.sum.Sum(nil)))
+}
+
+// MarshalText is how far the digest has come, so that another process can go on with it.
+func (d *SetDigest) MarshalText() ([]byte, error) {
+	if d.sum == nil {
+		return nil, nil
+	}
+	state, err := d.sum.(encoding.BinaryMarshaler).MarshalBinary()
+	return hex.AppendEncode(nil, state), err
+}
+
+// UnmarshalText goes on where MarshalText was called.
+func (d *SetDigest) UnmarshalText(text []byte) error {
+	d.sum = nil
+	if len(text) == 0 {
+		return nil
+	}
+	state, err := hex.AppendDecode(nil, text)
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	if err := sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
+		return err
+	}
+	d.sum = sum
+	return nil
 }
