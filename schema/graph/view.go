@@ -35,6 +35,8 @@ var views = []view{
 	{name: "internal_revision"},
 	{name: "internal_movement"},
 	{name: "internal_listing"},
+	{name: "internal_bitmap"},
+	{name: "internal_row"},
 	{name: "internal_set"},
 	{name: "internal_space"},
 	{name: "internal_elector"},

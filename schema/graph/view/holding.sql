@@ -25,13 +25,13 @@ FROM
     FROM
     (
         SELECT steps.place AS place, steps.stretch AS stretch, steps.removal AS removal, s.space AS space, s.bucket AS bucket, s.electors AS electors
-        FROM {{.Name "set_by_movement"}} AS s
+        FROM ({{template "bitmaps" .}}) AS s
         INNER JOIN steps ON steps.movement = s.movement
         WHERE s.movement IN (SELECT movement FROM steps)
         UNION ALL
         SELECT steps.place AS place, steps.stretch AS stretch, steps.removal AS removal, r.space AS space,
             toUInt16(bitShiftRight(r.number, 16)) AS bucket, groupBitmapState(r.number) AS electors
-        FROM {{.Name "row_by_movement"}} AS r
+        FROM ({{template "rows" .}}) AS r
         INNER JOIN steps ON steps.movement = r.movement
         WHERE r.movement IN (SELECT movement FROM steps)
         GROUP BY place, stretch, removal, space, bucket

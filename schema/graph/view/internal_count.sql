@@ -7,10 +7,10 @@ FROM
     FROM
     (
         SELECT movement, space, electors
-        FROM {{.Name "set_by_movement"}}
+        FROM ({{template "bitmaps" .}})
         UNION ALL
         SELECT movement, space, groupBitmapState(number) AS electors
-        FROM {{.Name "row_by_movement"}}
+        FROM ({{template "rows" .}})
         GROUP BY movement, space
     ) AS s
     GROUP BY movement, space

@@ -3,11 +3,10 @@
 SELECT movement, space, bucket, groupBitmapMergeState(s.electors) AS electors
 FROM
 (
-    SELECT movement, space, bucket, electors
-    FROM {{.Name "set_by_movement"}}
+    {{template "bitmaps" .}}
     UNION ALL
     SELECT movement, space, toUInt16(bitShiftRight(number, 16)) AS bucket, groupBitmapState(number) AS electors
-    FROM {{.Name "row_by_movement"}}
+    FROM ({{template "rows" .}})
     GROUP BY movement, space, bucket
 ) AS s
 GROUP BY movement, space, bucket
