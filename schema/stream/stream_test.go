@@ -164,7 +164,9 @@ func TestEnsureRefuses(t *testing.T) {
 		{"max_msgs_per_subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }},
 		{"max_msg_size", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 1 << 16 }},
 		{"no_ack", func(c *jetstream.StreamConfig) { c.NoAck = true }},
-		{"persist_mode", func(c *jetstream.StreamConfig) { c.PersistMode, c.AllowAtomicPublish = jetstream.AsyncPersistMode, false }},
+		{"persist_mode", func(c *jetstream.StreamConfig) {
+			c.PersistMode, c.AllowAtomicPublish = jetstream.AsyncPersistMode, false
+		}},
 		{"allow_rollup_hdrs", func(c *jetstream.StreamConfig) { c.AllowRollup, c.DenyPurge = true, false }},
 		{"allow_msg_ttl", func(c *jetstream.StreamConfig) { c.AllowMsgTTL = true }},
 		{"subject_transform", func(c *jetstream.StreamConfig) {
