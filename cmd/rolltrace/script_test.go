@@ -116,7 +116,7 @@ func settled(ts *testscript.TestScript, neg bool, args []string) {
 	for ; ; <-look.C {
 		progress, err := questions.Progress(ctx)
 		ts.Check(err)
-		if len(progress) == 1 && progress[0].Sequence >= log.Stream.CachedInfo().State.LastSeq {
+		if len(progress) == 1 && progress[0].Derived >= log.Stream.CachedInfo().State.LastSeq {
 			return
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/rolltrace/rolltrace/consumers/lineage"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
 	"github.com/rolltrace/rolltrace/schema/schematest"
@@ -115,11 +116,12 @@ func (d *delivery) batch(messages []message) *graph.Batch {
 
 // A centre is a migrated database of its own.
 type centre struct {
-	t      testing.TB
-	conn   driver.Conn
-	dsn    string
-	writer *graph.Writer
-	graph  *graph.Graph
+	t       testing.TB
+	conn    driver.Conn
+	dsn     string
+	writer  *graph.Writer
+	lineage *lineage.Lineage
+	graph   *graph.Graph
 }
 
 func newCentre(t testing.TB) *centre {
@@ -138,7 +140,11 @@ func centreAt(t testing.TB, dsn string) *centre {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &centre{t: t, conn: conn, dsn: dsn, writer: graph.NewWriter(conn, graph.WriterConfig{}),
+	derives, err := lineage.New(lineage.Config{Graph: graph.NewLineage(conn, graph.WriterConfig{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &centre{t: t, conn: conn, dsn: dsn, writer: graph.NewWriter(conn, graph.WriterConfig{}), lineage: derives,
 		graph: graph.New(conn, graph.Config{Clock: func() time.Time { return schematest.Began.Time }})}
 }
 
@@ -152,6 +158,9 @@ func (c *centre) exec(sql string) {
 func (c *centre) write(b *graph.Batch) {
 	c.t.Helper()
 	if err := c.writer.Write(c.t.Context(), b); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.lineage.CatchUp(c.t.Context()); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -51,7 +51,7 @@ type Movement struct {
 // A MovementCount is a movement and how many electors it carried.
 type MovementCount struct {
 	Movement
-	Electors []Count `json:"electors"` // none unless its mode is listed
+	Electors []Count `json:"electors"` // none when its mode is counted
 }
 
 // A MovementQuestion asks for movements. Empty fields do not restrict.
@@ -134,26 +134,29 @@ func (g *Graph) Movements(ctx context.Context, q MovementQuestion) (*Movements, 
 
 func (g *Graph) countElectors(ctx context.Context, movements []MovementCount, numbers []uint32) error {
 	index := make(map[uint32]*MovementCount, len(numbers))
-	listed := make([]uint32, 0, len(numbers))
+	known := make([]uint32, 0, len(numbers))
 	for i, n := range numbers {
-		if movements[i].Mode == schema.Listed {
+		if movements[i].Mode != schema.Counted {
 			index[n] = &movements[i]
-			listed = append(listed, n)
+			known = append(known, n)
 		}
 	}
-	if len(listed) == 0 {
+	if len(known) == 0 {
 		return nil
 	}
 	return g.ask(ctx, "count the electors of movements", func(rows driver.Rows) error {
 		var n uint32
-		var idSpace, keyID string
+		var mode, idSpace, keyID string
 		var electors uint64
-		if err := rows.Scan(&n, &idSpace, &keyID, &electors); err != nil {
+		if err := rows.Scan(&n, &mode, &idSpace, &keyID, &electors); err != nil {
 			return err
+		}
+		if string(index[n].Mode) != mode { // it was of another one
+			return nil
 		}
 		index[n].Electors = append(index[n].Electors, Count{schema.IDSpace(idSpace), schema.KeyID(keyID), electors})
 		return nil
-	}, "SELECT movement, id_space, key_id, electors FROM internal_count WHERE movement IN ("+list(listed)+") ORDER BY movement, id_space, key_id")
+	}, "SELECT movement, mode, id_space, key_id, electors FROM internal_count WHERE movement IN ("+list(known)+") ORDER BY movement, id_space, key_id")
 }
 
 func list(numbers []uint32) string {

@@ -20,7 +20,7 @@ const (
 	CodeOpen            = "open"             // movements that are open: more electors may follow
 	CodeFailed          = "failed"           // movements that failed: what had gone is counted
 	CodeCounted         = "counted"          // movements of which only a number of records is known
-	CodeWhole           = "whole"            // movements that carried all their inputs held: not derived yet
+	CodeWhole           = "whole"            // movements of everything that was there, with nothing known to have been there before
 	CodeChunksMissing   = "chunks_missing"   // closed movements of which not all chunks are here
 	CodeUnknownMovement = "unknown_movement" // chunks whose movement is not here
 	CodeUnknownKind     = "unknown_kind"     // movements of a kind that a later version brought
@@ -32,6 +32,7 @@ const (
 	CodeRejected        = "rejected"         // messages that were not understood
 	CodeParked          = "parked"           // messages of a later version, to be replayed
 	CodeBehind          = "behind"           // the consumer has not read all of the log
+	CodeUnderived       = "underived"        // what follows from the last messages is not derived yet
 	CodeCut             = "cut"              // a limit cut the answer
 )
 
@@ -88,11 +89,11 @@ func (n *notes) originUnknown(places []string) {
 }
 
 // A scope says which of the rows concern an answer.
-type scope func(rows []CoverageRow) func(CoverageRow) bool
+type scope func(ctx context.Context, rows []CoverageRow) (func(CoverageRow) bool, error)
 
 // only is the scope of a condition on a row alone.
 func only(concerns func(CoverageRow) bool) scope {
-	return func([]CoverageRow) func(CoverageRow) bool { return concerns }
+	return func(context.Context, []CoverageRow) (func(CoverageRow) bool, error) { return concerns, nil }
 }
 
 // answer adds what is not known at large, and of the movements that concern the answer.
@@ -127,7 +128,7 @@ func (n *notes) answer(ctx context.Context, s scope) (Answer, error) {
 }
 
 var codes = []string{CodeNone, CodeOpen, CodeFailed, CodeCounted, CodeWhole, CodeChunksMissing, CodeUnknownMovement, CodeUnknownKind, CodeOriginUnknown,
-	CodeAttested, CodeHole, CodeGap, CodeSilent, CodeRejected, CodeParked, CodeBehind, CodeCut}
+	CodeAttested, CodeHole, CodeGap, CodeSilent, CodeRejected, CodeParked, CodeBehind, CodeUnderived, CodeCut}
 
 // movements makes one note for each code, and one for each attested destroy.
 func (n *notes) movements(ctx context.Context, s scope) ([]Note, error) {
@@ -135,7 +136,10 @@ func (n *notes) movements(ctx context.Context, s scope) ([]Note, error) {
 	if err != nil {
 		return nil, err
 	}
-	concerns := s(rows)
+	concerns, err := s(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
 	byCode := map[string][]CoverageRow{}
 	for _, row := range rows {
 		if row.Code == CodeUnknownMovement || concerns(row) {
@@ -185,7 +189,7 @@ func movementsText(code string, n, sum uint64) string {
 	case CodeCounted:
 		return fmt.Sprintf("plus up to %s from %s whose electors are not known", plural(sum, "record"), movements)
 	case CodeWhole:
-		return movements + " of everything that the inputs held: which electors that were is not derived yet"
+		return movements + " of everything that was there, from places that nothing is known to have entered before: their electors are those that are known"
 	case CodeChunksMissing:
 		return fmt.Sprintf("%s missing from %s: their electors are not counted", plural(sum, "chunk"), movements)
 	case CodeUnknownMovement:
@@ -297,14 +301,20 @@ func (n *notes) behind(ctx context.Context) ([]Note, error) {
 	if err != nil {
 		return nil, err
 	}
-	var behind uint64
+	var behind, underived uint64
 	for _, log := range logs {
 		behind += log.Behind
+		underived += log.Underived
 	}
-	if behind == 0 {
-		return nil, nil
+	var out []Note
+	if behind > 0 {
+		out = append(out, Note{Code: CodeBehind, Count: behind, Text: plural(behind, "message") + " of the log not read yet"})
 	}
-	return []Note{{Code: CodeBehind, Count: behind, Text: plural(behind, "message") + " of the log not read yet"}}, nil
+	if underived > 0 {
+		out = append(out, Note{Code: CodeUnderived, Count: underived,
+			Text: "derivations are behind by " + plural(underived, "message") + ": what movements of everything that was there carried, and what destroys left, may change"})
+	}
+	return out, nil
 }
 
 func plural(n uint64, what string) string {

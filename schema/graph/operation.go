@@ -135,6 +135,8 @@ type LogProgress struct {
 	LastSequence uint64      `json:"last_sequence"` // that the log had then
 	Behind       uint64      `json:"behind"`        // messages that waited then
 	WrittenAt    schema.Time `json:"written_at"`
+	Derived      uint64      `json:"derived"`   // what follows from everything up to here is derived
+	Underived    uint64      `json:"underived"` // messages in the graph that nothing is derived from yet
 }
 
 // Progress says how far each log has been read: one log as a rule, none before a consumer ran.
@@ -142,10 +144,10 @@ func (g *Graph) Progress(ctx context.Context) ([]LogProgress, error) {
 	out := []LogProgress{}
 	err := g.ask(ctx, "read the consumer's position", func(rows driver.Rows) error {
 		var p LogProgress
-		err := rows.Scan(&p.Log, &p.Sequence, &p.LastSequence, &p.Behind, &p.WrittenAt.Time)
+		err := rows.Scan(&p.Log, &p.Sequence, &p.LastSequence, &p.Behind, &p.WrittenAt.Time, &p.Derived, &p.Underived)
 		p.WrittenAt = at(p.WrittenAt.Time)
 		out = append(out, p)
 		return err
-	}, "SELECT log, sequence, last_sequence, behind, written_at FROM progress ORDER BY log")
+	}, "SELECT log, sequence, last_sequence, behind, written_at, derived, underived FROM progress ORDER BY log")
 	return out, err
 }

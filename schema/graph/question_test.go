@@ -79,11 +79,11 @@ func TestElectors(t *testing.T) {
 		{printer, graph.Holding, hour(8), "bcdi"},
 		{audience, graph.Holding, schema.Time{}, "b failed counted"}, // what had gone, had gone
 		{audience, graph.Holding, hour(10), "b failed"},
-		{archive, graph.Holding, schema.Time{}, " none whole"},
+		{archive, graph.Holding, schema.Time{}, "bcdi"}, // everything that the printer held
 		{cards, graph.Reached, schema.Time{}, "bcd"}, // not what was retracted
 		{staff, graph.Holding, schema.Time{}, "abc"},
 		{"party-a", graph.Holding, schema.Time{}, "abcdefghij"},
-		{"acme-mail", graph.Reached, schema.Time{}, "bcdi whole"},
+		{"acme-mail", graph.Reached, schema.Time{}, "bcdi"},
 		{"vendor-b", graph.Reached, schema.Time{}, "b failed counted"},
 	}
 	for _, test := range tests {
@@ -146,16 +146,16 @@ func testReach(t *testing.T, c *centre) {
 		{func() (*graph.Reach, error) { return c.graph.Reach(t.Context(), graph.ReachQuestion{At: rolls}) }, []string{
 			// c came to merged in two hops, at hour 10: too late for the printer
 			"party-a 1 8", "acme-mail 4 3", "vendor-b 4 1",
-			voters + " 1 8", cards + " 2 3", merged + " 2 3", staff + " 2 3", printer + " 4 3", audience + " 4 1",
-			" failed counted whole",
+			voters + " 1 8", cards + " 2 3", merged + " 2 3", staff + " 2 3", printer + " 4 3", audience + " 4 1", archive + " 5 3",
+			" failed counted",
 		}},
 		{func() (*graph.Reach, error) {
 			return c.graph.Reach(t.Context(), graph.ReachQuestion{At: rolls, AsOf: hour(5)})
 		}, []string{"party-a 1 8", voters + " 1 8", cards + " 2 3", staff + " 2 3", merged + " 3 3", ""}},
 		{func() (*graph.Reach, error) { return c.graph.Reach(t.Context(), graph.ReachQuestion{At: "party-a"}) }, []string{
 			"acme-mail 1 4", "vendor-b 1 1",
-			cards + " 1 3", merged + " 1 4", staff + " 1 3", donors + " 1 4", printer + " 1 4", audience + " 1 1",
-			" failed counted whole",
+			cards + " 1 3", merged + " 1 4", staff + " 1 3", donors + " 1 4", printer + " 1 4", audience + " 1 1", archive + " 2 4",
+			" failed counted",
 		}},
 		{func() (*graph.Reach, error) { return c.graph.Sources(t.Context(), graph.ReachQuestion{At: printer}) }, []string{
 			"party-a 1 4", "electoral-office 4 3",
@@ -303,10 +303,11 @@ func TestDossier(t *testing.T) {
 		cards + " held true, entries 1, first 4, last 4",
 		merged + " held true, entries 2, first 5, last 10",
 		printer + " held true, entries 1, first 6, last 6",
-		"party-a held true, first 1, last 10", "acme-mail held true, first 6, last 6",
+		archive + " held true, entries 1, first 12, last 12",
+		"party-a held true, first 1, last 10", "acme-mail held true, first 6, last 12",
 		"collect at 1, observed", "access at 3, observed", "export at 4, observed", "merge at 5, observed", "share at 6, observed",
-		"destroy at 7, observed", "destroy at 9, attested", "export at 10, observed",
-		" failed counted whole attested",
+		"destroy at 7, observed", "destroy at 9, attested", "export at 10, observed", "export at 12, declared",
+		" failed counted attested",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("have\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -326,7 +327,7 @@ func TestMovements(t *testing.T) {
 		question graph.MovementQuestion
 		want     string
 	}{
-		{graph.MovementQuestion{}, "1:8 2:4 3:3 4:3 5:4 6:4 7:4 8:1 9:4 10:1 11:0 12:0 13:2"},
+		{graph.MovementQuestion{}, "1:8 2:4 3:3 4:3 5:4 6:4 7:4 8:1 9:4 10:1 11:0 12:4 13:2"},
 		{graph.MovementQuestion{Kind: schema.Share}, "6:4 8:1 11:0"},
 		{graph.MovementQuestion{From: voters}, "3:3 4:3 10:1 11:0"},
 		{graph.MovementQuestion{From: "party-a", To: "vendor-b"}, "8:1 11:0"},

@@ -71,15 +71,15 @@ func (g *Graph) Electors(ctx context.Context, q ElectorsQuestion) (*Electors, er
 		}
 	}
 	var err error
-	a.Answer, err = notes.answer(ctx, func(rows []CoverageRow) func(CoverageRow) bool {
-		into := into(q.At, rows)
+	a.Answer, err = notes.answer(ctx, func(ctx context.Context, rows []CoverageRow) (func(CoverageRow) bool, error) {
+		into, err := g.into(ctx, q, rows)
 		return func(row CoverageRow) bool {
 			if row.Kind != schema.Destroy {
 				return into(row.Output)
 			}
 			// A destroy takes nothing from what was reached, and on another's word nothing at all.
 			return what == Holding && (into(row.Inputs[0]) && row.Code != CodeAttested || matches(q.At, row.Inputs[0]))
-		}
+		}, err
 	})
 	return a, err
 }
@@ -135,13 +135,19 @@ func (g *Graph) electorKeys(ctx context.Context, q ElectorsQuestion, a *Electors
 
 // into says which movements into a place could change what is at the place asked: those into itself, and those
 // into whatever was carried on there whole.
-func into(asked string, rows []CoverageRow) func(place string) bool {
+func (g *Graph) into(ctx context.Context, q ElectorsQuestion, rows []CoverageRow) (func(place string) bool, error) {
 	wholes := map[string][]string{}
-	for _, row := range rows {
-		if row.Code == CodeWhole && row.Output != "" {
-			wholes[row.Output] = append(wholes[row.Output], row.Inputs...)
+	if len(rows) > 0 {
+		err := g.ask(ctx, "read whole movements", func(rows driver.Rows) error {
+			var from, to string
+			err := rows.Scan(&from, &to)
+			wholes[to] = append(wholes[to], from)
+			return err
+		}, "SELECT DISTINCT from_place, to_place FROM flows_as_of(as_of = $1) WHERE mode = 'whole' AND to_place != ''", q.AsOf.String())
+		if err != nil {
+			return nil, err
 		}
 	}
-	carried := walk(wholes, func(p string) bool { return matches(asked, p) })
-	return func(place string) bool { return place != "" && (matches(asked, place) || carried[place]) }
+	carried := walk(wholes, func(p string) bool { return matches(q.At, p) })
+	return func(place string) bool { return place != "" && (matches(q.At, place) || carried[place]) }, nil
 }

@@ -77,7 +77,7 @@ func (w *watch) arrived(ctx context.Context, n int, ended <-chan error) ([]schem
 // stop ends the watch.
 func (w *watch) stop() { _ = w.subscription.Unsubscribe() }
 
-// caughtUp waits until the consumer has brought everything that is at the hub now into ClickHouse.
+// caughtUp waits until the consumer has brought everything that is at the hub now into ClickHouse, and what follows from it.
 // progress is told how far it is.
 func caughtUp(ctx context.Context, log stream.Log, dsn string, ended <-chan error, progress func(at, of uint64)) error {
 	info, err := log.Stream.Info(ctx)
@@ -101,7 +101,7 @@ func caughtUp(ctx context.Context, log stream.Log, dsn string, ended <-chan erro
 		at := uint64(0)
 		for _, p := range logs {
 			if p.Log == log.ID {
-				at = p.Sequence
+				at = p.Derived
 			}
 		}
 		progress(at, last)

@@ -1,4 +1,4 @@
-{{define "coverage.comment"}}What could change the answers: movements that are open, failed, counted, of unknown electors or of an unknown kind, and chunks of unknown movements{{end}}
+{{define "coverage.comment"}}What could change the answers: movements that are open, failed, counted, whole with nothing known at an input, or of an unknown kind, and chunks of unknown movements{{end}}
 {{define "coverage.columns"}}
     code        String                         COMMENT 'open, failed, counted, whole, chunks_missing, unknown_kind, attested, unknown_movement',
     occurred_at Nullable(DateTime64(6, 'UTC')) COMMENT 'When the movement began; NULL when only chunks of it are known',
@@ -8,7 +8,7 @@
     kind        String                         COMMENT 'Kind of movement',
     inputs      Array(String)                  COMMENT 'Places that records came from',
     output      String                         COMMENT 'Place that records went to',
-    count       UInt64                         COMMENT 'Records whose electors are not known (counted), or chunks missing or too many'
+    count       UInt64                         COMMENT 'Records whose electors are not known (counted), chunks missing, or inputs that nothing is known to have entered before (whole)'
 {{end}}
 {{define "coverage"}}
 SELECT code, occurred_at, org, sidecar, id, kind, inputs, output, count
@@ -36,7 +36,6 @@ FROM
                 (if(r.outcome = 'failed', 'failed', ''), toUInt64(0)),
                 (if(r.mode = 'counted', 'counted', ''), r.records),
                 (if(r.mode = 'listed' AND arraySum(r.set_unkeyed) > 0, 'counted', ''), arrayMax(arrayPushBack(r.set_unkeyed, 0))),
-                (if(r.mode = 'whole', 'whole', ''), toUInt64(0)),
                 (if(r.known_kind = 0, 'unknown_kind', ''), toUInt64(0)),
                 (if(r.kind = 'destroy' AND r.effective_basis = 'attested', 'attested', ''), toUInt64(0))
             ]), (r.revision, r.body_hash)) AS codes,
@@ -50,6 +49,23 @@ FROM
         SELECT movement, uniqExact((`set`, chunk)) AS chunks FROM {{.Name "chunk"}} GROUP BY movement
     ) AS r ON r.movement = m.movement
     ARRAY JOIN arrayConcat(m.codes, if(ifNull(r.chunks, 0) < m.announced, [('chunks_missing', toUInt64(m.announced - ifNull(r.chunks, 0)))], [])) AS c
+    UNION ALL
+    SELECT 'whole', toNullable(any(m.occurred_at)), any(m.org), any(m.sidecar), any(m.id), any(m.kind), any(m.inputs), any(m.output), count()
+    FROM
+    (
+        SELECT movement, occurred_at, org, sidecar, id, kind, inputs, output, arrayJoin(inputs) AS input
+        FROM ({{template "current" .}})
+        WHERE mode = 'whole'
+    ) AS m
+    LEFT JOIN
+    (
+        SELECT output AS place, min((occurred_at, org, sidecar, id)) AS first
+        FROM ({{template "current" .}})
+        WHERE output != '' AND mode != 'counted'
+        GROUP BY place
+    ) AS e ON e.place = m.input
+    WHERE e.place = '' OR e.first >= (m.occurred_at, m.org, m.sidecar, m.id)
+    GROUP BY movement
     UNION ALL
     SELECT
         'unknown_movement', CAST(NULL, 'Nullable(DateTime64(6, \'UTC\'))'), toString(n.org), toString(n.sidecar), toString(n.id),

@@ -1,11 +1,15 @@
-{{define "dossier.comment"}}Every listed movement of every elector; the parameterised dossier_as_of(key, as_of) finds one elector by its index{{end}}
+{{define "dossier.comment"}}Every movement of every elector, listed or derived; the parameterised dossier_as_of(key, as_of) finds one elector by its index{{end}}
 {{define "dossier.columns"}}
     key      String COMMENT 'Elector key: 16 hex digits',
     id_space String COMMENT 'What the identifier is',
     key_id   String COMMENT 'The secret under which the key was made',
 {{template "movements.columns" .}}
 {{end}}
-{{define "dossier.members"}}
+{{/* The movements of an elector, listed and derived, of which those of the movement's own mode count. "members" are
+those of the generation that counts, "candidates" those of any: what is looked up by index may be too much. */}}
+{{define "dossier.members"}}{{template "dossier.elector" .}}{{template "dossier.listed" .}}{{template "dossier.derived" .}}{{template "dossier.counts" .}}{{end}}
+{{define "dossier.candidates"}}{{template "dossier.elector" .}}{{template "dossier.listed" .}}{{template "dossier.derived" .}}{{end}}
+{{define "dossier.elector"}}
 {{if .HasKey}}
 WITH e AS
 (
@@ -13,34 +17,38 @@ WITH e AS
     FROM {{.Name "elector"}}
     WHERE key = reinterpretAsUInt64(reverse(unhex(lower({{.KeyText}})))) AND match(lower({{.KeyText}}), '^[0-9a-f]{16}$')
 )
-SELECT DISTINCT e.key AS key, e.space AS space, s.movement AS movement
-FROM {{.Name "set_by_bucket"}} AS s
-INNER JOIN e ON e.bucket = s.bucket AND e.space = s.space
-WHERE s.bucket IN (SELECT bucket FROM e) AND bitmapContains(s.electors, e.number)
-UNION DISTINCT
-SELECT e.key AS key, e.space AS space, r.movement AS movement
-FROM {{.Name "row_by_elector"}} AS r
-INNER JOIN e ON e.number = r.number
-WHERE r.number IN (SELECT number FROM e)
-{{else}}
-SELECT e.key AS key, e.space AS space, s.movement AS movement
-FROM {{.Name "set_by_bucket"}} AS s
-INNER JOIN {{.Name "elector"}} AS e ON intDiv(e.number, 65536) = s.bucket AND e.space = s.space
-WHERE bitmapContains(s.electors, e.number)
-UNION DISTINCT
-SELECT e.key AS key, e.space AS space, r.movement AS movement
-FROM {{.Name "row_by_elector"}} AS r
-INNER JOIN {{.Name "elector"}} AS e ON e.number = r.number
 {{end}}
 {{end}}
+{{define "dossier.listed"}}
+SELECT DISTINCT e.key AS key, e.space AS space, s.movement AS movement, 'listed' AS known
+FROM {{.Name "set_by_bucket"}} AS s
+INNER JOIN {{template "dossier.e" .}} AS e ON e.bucket = s.bucket AND e.space = s.space
+WHERE {{if .HasKey}}s.bucket IN (SELECT bucket FROM e) AND {{end}}bitmapContains(s.electors, e.number)
+UNION DISTINCT
+SELECT e.key AS key, e.space AS space, r.movement AS movement, 'listed' AS known
+FROM {{.Name "row_by_elector"}} AS r
+INNER JOIN {{template "dossier.e" .}} AS e ON e.number = r.number
+{{if .HasKey}}WHERE r.number IN (SELECT number FROM e){{end}}
+{{end}}
+{{define "dossier.derived"}}
+UNION DISTINCT
+SELECT e.key AS key, e.space AS space, s.movement AS movement, 'whole' AS known
+FROM {{.Name "derived_by_bucket"}} AS s
+INNER JOIN {{template "dossier.e" .}} AS e ON e.bucket = s.bucket AND e.space = s.space
+WHERE {{if .HasKey}}s.bucket IN (SELECT bucket FROM e) AND {{end}}bitmapContains(s.electors, e.number)
+{{end}}
+{{define "dossier.counts"}}
+    AND (s.movement, s.generation) IN (SELECT movement, max(generation) FROM {{.Name "derived_head"}} WHERE form = 'S' GROUP BY movement)
+{{end}}
+{{define "dossier.e"}}{{if .HasKey}}e{{else}}(SELECT DISTINCT number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, key FROM {{.Name "elector"}}){{end}}{{end}}
 {{define "dossier"}}
 SELECT leftPad(lower(hex(d.key)), 16, '0') AS key, k.id_space AS id_space, k.key_id AS key_id, m.* EXCEPT (movement)
 FROM ({{template "dossier.members" .}}) AS d
 INNER JOIN ({{template "spaces" .}}) AS k ON k.space = d.space
 INNER JOIN
 (
-    SELECT * FROM {{.Name "internal_listing"}} WHERE mode = 'listed' AND {{.AsOf "occurred_at"}}
-) AS m ON m.movement = d.movement
-{{if .HasKey}}WHERE d.movement IN (SELECT movement FROM ({{template "dossier.members" .}})){{end}}
+    SELECT * FROM {{.Name "internal_listing"}} WHERE {{.AsOf "occurred_at"}}
+) AS m ON m.movement = d.movement AND m.mode = d.known
+{{if .HasKey}}WHERE d.movement IN (SELECT movement FROM ({{template "dossier.candidates" .}})){{end}}
 ORDER BY key, id_space, key_id, occurred_at, org, sidecar, id
 {{end}}

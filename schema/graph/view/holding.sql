@@ -1,43 +1,49 @@
-{{/* What each place holds and what reached it, in one pass: the steps of a place are the movements into it and the
-destroys there; a stretch is the steps between two destroys. Few levels of subqueries: ClickHouse plans each level
-again for every one around it. */}}
+{{/* What each place holds and what reached it, in one pass. The electors of every movement into a place reached it.
+What it holds is what the last destroy there kept, and what came since: kept sets are derived (see derived), so that
+nothing is folded over the whole history, and a destroy counts from the moment on that its kept set does. steps are
+the sets to unite, each of one movement, in one form and generation. Few levels of subqueries: ClickHouse plans each
+level again for every one around it. derived_head is read once: a cascade counts whole or not at all. */}}
 {{define "steps"}}
-SELECT
-    movement,
-    if(removes = 1, inputs[1], output) AS place,
-    removes AS removal,
-    sum(removal) OVER (PARTITION BY place ORDER BY occurred_at, org, sidecar, id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - removal AS stretch
-FROM ({{template "current" .}})
-WHERE (output != '' OR removes = 1) AND mode = 'listed' AND {{.At "place"}}
-{{end}}
-{{define "held"}}
-WITH steps AS ({{template "steps" .}})
-SELECT
-    place, space, bucket, came,
-    -- less whatever was destroyed at the end of the stretch or later
-    bitmapAndnot(came, groupBitmapMergeState(went) OVER (PARTITION BY place, space, bucket ORDER BY stretch DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS stayed
+SELECT place, movement, if(removes = 1, 'kept', mode) AS form, multiIf(removes = 1, kept, mode = 'whole', carried, 0) AS generation,
+    removes = 0 AS comes, stretch = last AS stays
 FROM
 (
     SELECT
-        place, stretch, space, bucket,
-        groupBitmapMergeStateIf(electors, removal = 0) AS came,
-        groupBitmapMergeStateIf(electors, removal = 1) AS went
-    FROM
+        m.movement AS movement, m.mode AS mode, m.removes AS removes, h.carried AS carried, h.kept AS kept,
+        if(m.removes = 1, m.inputs[1], m.output) AS place,
+        sum(m.removes = 1 AND h.kept > 0) OVER (PARTITION BY place) AS last,
+        sum(m.removes = 1 AND h.kept > 0) OVER (PARTITION BY place ORDER BY m.occurred_at, m.org, m.sidecar, m.id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS stretch
+    FROM ({{template "current" .}}) AS m
+    LEFT JOIN
     (
-        SELECT steps.place AS place, steps.stretch AS stretch, steps.removal AS removal, s.space AS space, s.bucket AS bucket, s.electors AS electors
-        FROM ({{template "bitmaps" .}}) AS s
-        INNER JOIN steps ON steps.movement = s.movement
-        WHERE s.movement IN (SELECT movement FROM steps)
-        UNION ALL
-        SELECT steps.place AS place, steps.stretch AS stretch, steps.removal AS removal, r.space AS space,
-            toUInt16(bitShiftRight(r.number, 16)) AS bucket, groupBitmapState(r.number) AS electors
-        FROM ({{template "rows" .}}) AS r
-        INNER JOIN steps ON steps.movement = r.movement
-        WHERE r.movement IN (SELECT movement FROM steps)
-        GROUP BY place, stretch, removal, space, bucket
-    )
-    GROUP BY place, stretch, space, bucket
+        SELECT movement, maxIf(generation, form = 'S') AS carried, maxIf(generation, form = 'kept') AS kept FROM {{.Name "derived_head"}} GROUP BY movement
+    ) AS h ON h.movement = m.movement
+    WHERE (m.output != '' OR m.removes = 1) AND m.mode != 'counted' AND {{.At "place"}}
 )
+WHERE removes = 0 OR kept > 0 AND stretch = last
+{{end}}
+{{define "stepped"}}SELECT movement FROM ({{template "current" .}}) WHERE {{.At "if(removes = 1, inputs[1], output)"}}{{end}}
+{{define "held"}}
+SELECT steps.place AS place, s.space AS space, s.bucket AS bucket,
+    groupBitmapMergeStateIf(s.electors, steps.comes = 1) AS came,
+    groupBitmapMergeStateIf(s.electors, steps.stays = 1) AS stayed
+FROM
+(
+    SELECT movement, 'listed' AS form, toUInt64(0) AS generation, space, bucket, electors
+    FROM {{.Name "set_by_movement"}}
+    WHERE movement IN ({{template "stepped" .}})
+    UNION ALL
+    SELECT movement, 'listed', toUInt64(0), space, toUInt16(bitShiftRight(number, 16)) AS bucket, groupBitmapState(number)
+    FROM ({{template "rows" .}})
+    WHERE movement IN ({{template "stepped" .}})
+    GROUP BY movement, space, bucket
+    UNION ALL
+    SELECT movement, if(form = 'S', 'whole', 'kept'), generation, space, bucket, electors
+    FROM {{.Name "derived"}}
+    WHERE movement IN ({{template "stepped" .}})
+) AS s
+INNER JOIN ({{template "steps" .}}) AS steps ON steps.movement = s.movement AND steps.form = s.form AND steps.generation = s.generation
+GROUP BY place, space, bucket
 {{end}}
 {{define "set.columns"}}
     org      String                                 COMMENT 'Organisation that owns the place',
@@ -48,7 +54,7 @@ FROM
     electors AggregateFunction(groupBitmap, UInt32) COMMENT 'Set of electors: bitmapCardinality counts it, bitmapAnd and bitmapAndnot combine it bucket by bucket, groupBitmapMergeState unites'
 {{end}}
 {{define "reached.columns"}}{{template "set.columns" .}}{{end}}
-{{define "reached.comment"}}reached(p): the electors in any listed movement into a place, as sets in buckets. A destroy takes nothing away{{end}}
+{{define "reached.comment"}}reached(p): the electors in any movement into a place, listed or derived, as sets in buckets. A destroy takes nothing away{{end}}
 {{define "reached"}}
 SELECT splitByChar('/', h.place)[1] AS org, h.place AS place, k.id_space AS id_space, k.key_id AS key_id, h.bucket AS bucket,
     groupBitmapMergeState(h.came) AS electors

@@ -1,19 +1,19 @@
-{{define "internal_count.comment"}}Internal: how many electors each listed movement carried{{end}}
+{{define "internal_count.comment"}}Internal: how many electors each movement carried, listed or derived; those of the movement's own mode count{{end}}
 {{define "internal_count"}}
-SELECT c.movement AS movement, k.id_space AS id_space, k.key_id AS key_id, toUInt64(c.electors) AS electors
+SELECT c.movement AS movement, c.mode AS mode, k.id_space AS id_space, k.key_id AS key_id, toUInt64(c.electors) AS electors
 FROM
 (
-    SELECT movement, space, groupBitmapMerge(s.electors) AS electors
+    SELECT movement, mode, space, groupBitmapMerge(s.electors) AS electors
     FROM
     (
-        SELECT movement, space, electors
+        SELECT movement, mode, space, electors
         FROM ({{template "bitmaps" .}})
         UNION ALL
-        SELECT movement, space, groupBitmapState(number) AS electors
+        SELECT movement, 'listed' AS mode, space, groupBitmapState(number) AS electors
         FROM ({{template "rows" .}})
         GROUP BY movement, space
     ) AS s
-    GROUP BY movement, space
+    GROUP BY movement, mode, space
 ) AS c
 INNER JOIN {{.Name "internal_space"}} AS k ON k.space = c.space
 {{end}}

@@ -1,4 +1,4 @@
-{{define "movement_electors.comment"}}How many electors each listed movement carried, by id space and secret{{end}}
+{{define "movement_electors.comment"}}How many electors each movement carried, listed or derived, by id space and secret{{end}}
 {{define "movement_electors.columns"}}
     occurred_at DateTime64(6, 'UTC') COMMENT 'When the movement began (UTC)',
     org         String               COMMENT 'Organisation that published it',
@@ -17,7 +17,7 @@ SELECT
     toString(m.kind) AS kind, m.inputs AS inputs, toString(m.output) AS output,
     c.id_space AS id_space, c.key_id AS key_id, c.electors AS electors
 FROM {{.Name "internal_count"}} AS c
-INNER JOIN {{.Name "internal_movement"}} AS m ON m.movement = c.movement
-WHERE m.mode = 'listed' AND {{.AsOf "m.occurred_at"}}
+INNER JOIN {{.Name "internal_movement"}} AS m ON m.movement = c.movement AND toString(m.mode) = c.mode
+WHERE {{.AsOf "m.occurred_at"}}
 ORDER BY occurred_at, org, sidecar, id, id_space, key_id
 {{end}}

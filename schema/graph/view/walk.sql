@@ -21,11 +21,11 @@ WITH RECURSIVE touched AS
 (
     -- the movements that a walk over the places can reach at all, and those that went into the inputs of such as
     -- have several: only their electors are read
-    SELECT one.1 AS rank, one.2 AS movement, one.3 AS occurred_at, one.4 AS inputs, one.5 AS output
+    SELECT one.1 AS rank, one.2 AS movement, one.3 AS occurred_at, one.4 AS inputs, one.5 AS output, one.6 AS mode
     FROM
     (
         WITH
-            arraySort(m -> m.1, groupArray((rank, movement, occurred_at, inputs, output))) AS moves,
+            arraySort(m -> m.1, groupArray((rank, movement, occurred_at, inputs, output, mode))) AS moves,
             arrayFold(
                 (seen, m) -> if(arrayExists(p -> {{.At "p"}}, {{.HeadsOf "m"}}) OR hasAny(seen, {{.HeadsOf "m"}}), arrayDistinct(arrayConcat(seen, {{.TailsOf "m"}})), seen),
                 {{.InOrder "moves"}}, []::Array(String)) AS seen,
@@ -34,9 +34,9 @@ WITH RECURSIVE touched AS
         SELECT arrayJoin(arrayFilter(m -> arrayExists(p -> {{.At "p"}}, {{.HeadsOf "m"}}) OR hasAny(seen, {{.HeadsOf "m"}}) OR has(merged, m.5), moves)) AS one
         FROM
         (
-            SELECT movement, toInt64(row_number() OVER (ORDER BY occurred_at, org, sidecar, id)) AS rank, occurred_at, inputs, output
+            SELECT movement, toInt64(row_number() OVER (ORDER BY occurred_at, org, sidecar, id)) AS rank, occurred_at, inputs, output, mode
             FROM ({{template "current" .}})
-            WHERE output != '' AND mode = 'listed'
+            WHERE output != '' AND mode != 'counted'
         )
     )
 ),
@@ -60,7 +60,7 @@ edge AS
                 groupBitmapMergeState(if(role = 1, s.electors, bitmapBuild([]::Array(UInt32)))) OVER (PARTITION BY place, s.bucket, s.space ORDER BY rank, role ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS entered,
                 sum(role) OVER (PARTITION BY place, s.space ORDER BY rank, role ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) = 0 AS open
             FROM {{.Name "internal_set"}} AS s
-            INNER JOIN touched AS t ON t.movement = s.movement
+            INNER JOIN touched AS t ON t.movement = s.movement AND t.mode = s.mode
             ARRAY JOIN arrayPushBack(arrayMap(p -> (p, 0), t.inputs), (t.output, 1)) AS end
             WHERE s.movement IN (SELECT movement FROM touched)
         )
