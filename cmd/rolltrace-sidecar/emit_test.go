@@ -92,7 +92,8 @@ func TestEmitNamesBadLines(t *testing.T) {
 	hub := d.startHub()
 	d.write("list.csv", []byte("elector_id,name\n12345678,Ada\n"))
 	d.write("bad.csv", []byte("elector_id,name\n12345678,Ada\n\"12345678\"x,Ada\n"))
-	rest := `"occurred_at": "2020-01-03", "inputs": [{"place": "party-a/crm/voters"}], "output": "acme-mail/u/f.csv"`
+	const placesOnly = `"inputs": [{"place": "party-a/crm/voters"}], "output": "acme-mail/u/f.csv"`
+	rest := `"occurred_at": "2020-01-03", ` + placesOnly
 	good := `{"kind": "share", ` + rest + `, "ids": ["12345678"]}`
 	var text strings.Builder
 	wants := []string{}
@@ -124,6 +125,8 @@ func TestEmitNamesBadLines(t *testing.T) {
 		{`{"kind": "share", "occurred_at": "2020-01-03", "inputs": [{"place": "party-a/12345678"}], "output": "a/b/c", "ids": ["1"]}`, "inputs[0].place: want three segments"},
 		{`{"kind": "share", "occurred_at": "2020-01-03", "output": "a/b/c", "ids": ["1"]}`, "inputs: want one or more"},
 		{`{"kind": "share", "occurred_at": "1066-01-03", "inputs": [{"place": "party-a/crm/voters"}], "output": "a/b/c", "ids": ["1"]}`, "occurred_at: want a time from 1900"},
+		{`{"kind": "share", "occurred_at": "` + time.Now().Add(25*time.Hour).Format(time.RFC3339) + `", ` + placesOnly + `, "ids": ["1"]}`, "occurred_at: want what has happened: no later than a day from now"},
+		{`{"kind": "share", "closed_at": "2199-01-01", ` + rest + `, "ids": ["1"]}`, "closed_at: want no later than a day from now"},
 		{good[:len(good)-1] + `, "purpose": "` + strings.Repeat("12345678", maxLine/8) + `"}`, "longer than 16777216 bytes"},
 		{`{"kind": "destroy", "occurred_at": "2020-01-03", "inputs": [{"place": "party-a/crm/voters"}], "electors": {"mode": "whole"}}`, ""},
 	} {
@@ -142,7 +145,7 @@ func TestEmitNamesBadLines(t *testing.T) {
 			t.Errorf("said %q, want %q", said[i], want)
 		}
 	}
-	if last := said[len(said)-1]; !strings.Contains(last, "27 of 29 lines are bad and were left out, the first is line 2") {
+	if last := said[len(said)-1]; !strings.Contains(last, "29 of 31 lines are bad and were left out, the first is line 2") {
 		t.Errorf("said %q", last)
 	}
 	for _, value := range []string{"12345678", "Ada"} {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rolltrace/rolltrace/producers/delimited"
 	"github.com/rolltrace/rolltrace/schema"
@@ -189,6 +190,10 @@ func placeFault(field string, err error) error {
 	return named
 }
 
+// maxAhead is how far ahead of this machine's clock a movement may be: another clock and time zone, and no more. A movement of the
+// future would be part of every answer about now.
+const maxAhead = 24 * time.Hour
+
 // declare makes the line's movement what it says by leaving things out, and finds its faults. The sets of its electors
 // are known afterwards, but for what is in them.
 func (l *line) declare(org string) error {
@@ -203,6 +208,9 @@ func (l *line) declare(org string) error {
 	want(m.Basis != schema.Observed, "basis", "declared or attested: only a recorder observes")
 	want(m.Kind.Known(), "kind", "collect, export, merge, share, access or destroy")
 	want(!m.OccurredAt.IsZero(), "occurred_at", "when it happened, in RFC 3339")
+	latest := time.Now().Add(maxAhead)
+	want(!m.OccurredAt.After(latest), "occurred_at", "what has happened: no later than a day from now")
+	want(!m.ClosedAt.After(latest), "closed_at", "no later than a day from now")
 	if m.Basis == "" {
 		m.Basis = schema.Attested
 		owns := func(in schema.Input) bool { return in.Place.Org() == org }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -72,7 +73,8 @@ func (p *page) further(r *demo.Report) error {
 	p.line("To ask further, start the centre again, and in another terminal:")
 	p.line("")
 	centre := at(demo.CentreFolder)
-	p.line("  rolltrace up --data %s", centre)
+	program := quoted(os.Args[0]) // as it was called: it need not be on the PATH
+	p.line("  %s up --data %s", program, centre)
 	for _, question := range []string{
 		"route --elector " + r.Answers.RouteOf + " --to lantern-print --key " + at(demo.KeyFile),
 		"elector " + r.Answers.RouteOf + " --key " + at(demo.KeyFile),
@@ -80,7 +82,7 @@ func (p *page) further(r *demo.Report) error {
 		"sources lantern-print",
 		"movements --from party-a",
 	} {
-		p.line("  rolltrace %s --data %s", question, centre)
+		p.line("  %s %s --data %s", program, question, centre)
 	}
 	return p.err
 }

@@ -82,6 +82,11 @@ func TestScript(t *testing.T) {
 					return regexp.MustCompile(`:[^:@]*@`).ReplaceAllString(info.Reader(), ":wrong-password@")
 				})
 			},
+			"defaultuser": func(ts *testscript.TestScript, neg bool, args []string) {
+				fromInfo(ts, neg, args, func(info centre.Info) string {
+					return regexp.MustCompile(`//[^@]*@`).ReplaceAllString(info.Reader(), "//default:wrong-password@")
+				})
+			},
 			"key":     key,
 			"publish": publish,
 			"occupy":  occupy,

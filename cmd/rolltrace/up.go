@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -40,8 +41,8 @@ type upConfig struct {
 	NATSPassword config.Secret `yaml:"nats_password" doc:"password of that user; file:PATH reads it from a file"`
 	NATSCert     string        `yaml:"nats_tls_cert" doc:"file with the certificate (PEM) of the hub that is run here"`
 	NATSKey      string        `yaml:"nats_tls_key" doc:"file with the certificate's key (PEM)"`
-	// HTTP is where metrics and health are. Empty (the default) is as for the other parts, 127.0.0.1:9464.
-	HTTP string `yaml:"http" doc:"where /metrics, /healthz and /readyz are, on loopback; none likewise, or 127.0.0.1:9464"`
+	// HTTP is where metrics and health are. Empty (the default) is as for the other parts, 127.0.0.1:9465.
+	HTTP string `yaml:"http" doc:"where /metrics, /healthz and /readyz are, on loopback; none likewise, or 127.0.0.1:9465"`
 	// Log is what is logged, and how.
 	Log logging.Config `yaml:"log"`
 }
@@ -101,21 +102,29 @@ func up(ctx context.Context, cfg *upConfig, stdout, stderr io.Writer) (err error
 		}
 		parts.NATSTLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	}
+	var listener net.Listener // of the consumer, for metrics and health
+	if cfg.HTTP != "" {       // better to hear of a wrong one before anything starts
+		if listener, err = status.Listen(cfg.HTTP); err != nil {
+			return err
+		}
+		defer func() { _ = listener.Close() }() // Serve has, unless something fails before
+	}
 	c, err := centre.Start(ctx, parts)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
-	return consume(ctx, c, log, stdout)
+	if listener == nil {
+		if listener, err = status.Listen(c.Listen().HTTP); err != nil {
+			return err
+		}
+		defer func() { _ = listener.Close() }()
+	}
+	return consume(ctx, c, listener, log, stdout)
 }
 
 // consume runs the consumer of a centre, with metrics and health, and says where everything is.
-func consume(ctx context.Context, c *centre.Centre, log zerolog.Logger, stdout io.Writer) error {
-	listener, err := status.Listen(c.Listen().HTTP)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = listener.Close() }() // Serve has, unless something fails before
+func consume(ctx context.Context, c *centre.Centre, listener net.Listener, log zerolog.Logger, stdout io.Writer) error {
 	reads, err := consumer.New(consumer.Options{Hub: c.Hub, ClickHouse: c.Writer, Log: log.With().Str("part", "consumer").Logger()})
 	if err != nil {
 		return err

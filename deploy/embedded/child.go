@@ -46,6 +46,7 @@ func Child() {
 // (ClickHouse issue 115666, mended in 26.8). Where there is no terminal to be had it runs all the same.
 func runEngine(library string, args []string) error {
 	runtime.LockOSThread()
+	syscall.Umask(0o077) // a server reads it from its settings, the library does not
 	read, write, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("open keep-alive pipe: %w", err)

@@ -110,6 +110,27 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 	return c, nil
 }
 
+// Check finds the faults that StartClickHouse would find before it starts anything: a folder is not made, and nothing is
+// fetched.
+func (cfg ClickHouseConfig) Check() error {
+	err := cfg.complete()
+	for _, port := range []struct{ name, listen string }{{"native protocol", cfg.Listen}, {"http", cfg.HTTP}} {
+		if err != nil {
+			break
+		}
+		var addr netip.AddrPort
+		if addr, err = clickhouseAddress(port.listen); err == nil {
+			if _, err = settle(addr); err != nil {
+				err = fmt.Errorf("%s: %w", port.name, err)
+			}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("start clickhouse: %w", err)
+	}
+	return nil
+}
+
 func (c *ClickHouse) start(ctx context.Context) error {
 	native, err := clickhouseAddress(c.cfg.Listen)
 	if err != nil {

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -10,9 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/rs/zerolog"
 )
 
 func open(t *testing.T, dsn string) *sql.DB {
@@ -221,14 +224,81 @@ func TestClickHouseTellsTheEnginesLastWords(t *testing.T) {
 	isOneLine(t, err, "it ended", "SYNTAX_ERROR", filepath.Join(dir, "log"))
 }
 
+// A crash is logged with the last line that the engine printed.
+func TestACrashIsLoggedWithTheEnginesLastWords(t *testing.T) {
+	var log lockedBuffer
+	dir := t.TempDir()
+	c, err := StartClickHouse(t.Context(), ClickHouseConfig{Dir: dir, MaxMemory: testMemory, Log: zerolog.New(&log)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := os.WriteFile(filepath.Join(dir, "log", "engine.out"), []byte("first\nInvented fault of the engine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if said := log.String(); !strings.Contains(said, `"last_words":"Invented fault of the engine"`) {
+		t.Errorf("logged %s", said)
+	}
+}
+
+// lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 func TestClickHouseKeepsItsSecretsToItsOwner(t *testing.T) {
 	dir := t.TempDir()
-	startClickHouse(t, ClickHouseConfig{Dir: dir})
+	c := startClickHouse(t, ClickHouseConfig{Dir: dir})
+	db := open(t, c.DSN(Owner))
+	do(t, db, "CREATE TABLE kept (n UInt64) ENGINE = MergeTree ORDER BY n")
+	do(t, db, "INSERT INTO kept VALUES (42)")
 	for _, name := range []string{"users.json", "users.xml", "config.xml", "start.sql", "lock", "log/engine.out"} {
 		mode(t, filepath.Join(dir, name), 0o600)
 	}
 	mode(t, filepath.Join(dir, "data"), 0o700)
 	mode(t, filepath.Join(dir, "log"), 0o700)
+	// The folder of the data is enough to keep others out; but a copy of it may be put elsewhere.
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // a temporary one
+			}
+			return err
+		}
+		if path == dir || entry.Type() == fs.ModeSymlink {
+			return nil
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %o", path, info.Mode().Perm())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func mode(t *testing.T, path string, want fs.FileMode) {

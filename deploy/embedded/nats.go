@@ -96,6 +96,14 @@ func (cfg *NATSConfig) options() (*server.Options, error) {
 	return opts, cfg.address(opts)
 }
 
+// Check finds the faults that StartNATS would find before it starts anything: a folder is not made.
+func (cfg NATSConfig) Check() error {
+	if _, err := cfg.options(); err != nil {
+		return fmt.Errorf("start nats: %w", err)
+	}
+	return nil
+}
+
 // address settles where the server listens, or says why it must not.
 func (cfg *NATSConfig) address(opts *server.Options) error {
 	listen := cfg.Listen

@@ -116,7 +116,7 @@ func (s *supervisor) supervise() {
 		if answered {
 			backoff = firstBackoff
 		}
-		s.log.Warn().Err(err).Dur("wait_ms", backoff).Msg("clickhouse ended, starting it again")
+		s.log.Warn().Err(err).Str("last_words", s.lastWords()).Dur("wait_ms", backoff).Msg("clickhouse ended, starting it again")
 		select {
 		case <-s.stopping:
 			return

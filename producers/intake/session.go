@@ -49,7 +49,7 @@ type pending struct {
 func newSession(i *Intake, conn *nats.Conn, h hello) (*session, error) {
 	s := &session{
 		intake: i, conn: conn, client: h.Client,
-		log:      i.cfg.Log.With().Int("client_pid", h.PID).Str("program", h.Program).Logger(),
+		log:      i.cfg.Log.With().Int("client_pid", h.PID).Str("client", h.Program).Logger(),
 		requests: make(chan *nats.Msg, 1024),
 		gone:     make(chan struct{}), stopped: make(chan struct{}), open: make(map[string]bool),
 	}

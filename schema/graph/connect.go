@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,9 @@ func options(dsn string) (*clickhouse.Options, error) {
 			err = broken.Err
 		}
 		return nil, fmt.Errorf("read the ClickHouse DSN: %w: want clickhouse://user:password@host:port/database", err)
+	}
+	if scheme, _, _ := strings.Cut(dsn, "://"); !slices.Contains([]string{"clickhouse", "tcp", "native", "http", "https"}, scheme) {
+		return nil, errors.New("read the ClickHouse DSN: want clickhouse://user:password@host:port/database")
 	}
 	if opts.Auth.Database == "" {
 		opts.Auth.Database = DefaultDatabase
@@ -75,6 +79,9 @@ const (
 
 // ErrNoSchema says that the database, or a table in it, does not exist: nobody has migrated it.
 var ErrNoSchema = errors.New("the database has no Rolltrace tables: run rolltrace migrate")
+
+// IsNoDatabase says whether err is that of a database which does not exist.
+func IsNoDatabase(err error) bool { return code(err) == codeUnknownDatabase }
 
 // explain says what to do about exceptions that a user can meet, and makes the others fit for a log:
 // ClickHouse quotes the query, which may name an elector.

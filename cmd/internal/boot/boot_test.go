@@ -31,6 +31,7 @@ func tree() *cobra.Command {
 		return errors.New("ask: nobody is there")
 	}}
 	ask.Flags().Int("n", 0, "a number")
+	ask.Flags().StringArray("item", nil, "several")
 	ask.Flags().String("must", "", "required")
 	_ = ask.MarkFlagRequired("must")
 	root.AddCommand(key, ask)
@@ -53,6 +54,8 @@ func TestExitCodesAndTheOneLine(t *testing.T) {
 		{[]string{"ask", "x"}, 2, "", `prog: required flag(s) "must" not set ("prog ask --help" explains)`},
 		{[]string{"ask", "x", "--must=x", "--nn"}, 2, "", `prog: unknown flag: --nn ("prog ask --help" explains)`},
 		{[]string{"ask", "x", "--must=x", "--n=y"}, 2, "", `prog: invalid argument "y" for "--n" flag`},
+		{[]string{"ask", "x", "--must=x", "--must=y"}, 2, "", `prog: --must: given more than once ("prog ask --help" explains)`},
+		{[]string{"ask", "x", "--must=x", "--item=1", "--item=2"}, 1, "", `prog: ask: nobody is there`},
 		{[]string{"ask", "wrong", "--must=x"}, 2, "", `prog: id "wrong": want another`},
 		{[]string{"ask", "x", "--must=x"}, 1, "", `prog: ask: nobody is there`},
 		{[]string{"ask", "lines", "--must=x"}, 1, "", `prog: ask:; first; second`},

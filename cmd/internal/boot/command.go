@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Command makes a Func of a tree of commands. Whatever fails before a command's RunE has begun (an
@@ -30,6 +31,10 @@ func Command(build func() *cobra.Command) Func {
 		if err == nil || began && !IsWrong(err) {
 			return err
 		}
+		var value *pflag.InvalidValueError
+		if errors.As(err, &value) && errors.Is(err, errTwice) {
+			err = fmt.Errorf("--%s: %w", value.GetFlag().Name, errTwice) // without the value, which may be an identifier
+		}
 		var usage *usageError
 		if !errors.As(err, &usage) {
 			usage = &usageError{err: err}
@@ -42,6 +47,31 @@ func Command(build func() *cobra.Command) Func {
 	}
 }
 
+// A once is a flag's value that is refused when it is given again: the last one would win without a word.
+type once struct {
+	pflag.Value
+	given bool
+}
+
+var errTwice = errors.New("given more than once")
+
+func (o *once) Set(text string) error {
+	if o.given {
+		return errTwice
+	}
+	o.given = true
+	return o.Value.Set(text)
+}
+
+// onlyOnce lets each flag be given once, but those that take a list.
+func onlyOnce(flag *pflag.Flag) {
+	_, slice := flag.Value.(pflag.SliceValue)
+	list, ok := flag.Value.(interface{ List() bool })
+	if !slice && (!ok || !list.List()) {
+		flag.Value = &once{Value: flag.Value}
+	}
+}
+
 // prepare notes when a command begins, and gives commands that only group others an error for a name
 // that they do not know: cobra would print help and succeed.
 func prepare(cmd *cobra.Command, began *bool) {
@@ -51,6 +81,7 @@ func prepare(cmd *cobra.Command, began *bool) {
 			return run(cmd, args)
 		}
 	}
+	cmd.Flags().VisitAll(onlyOnce)
 	cmd.SuggestionsMinimumDistance = 2
 	if cmd.HasSubCommands() && cmd.Run == nil && cmd.RunE == nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {

@@ -31,7 +31,7 @@ const (
 	natsAddress           = "127.0.0.1:4222"
 	clickHouseAddress     = "127.0.0.1:9000"
 	clickHouseHTTPAddress = "127.0.0.1:8123"
-	httpAddress           = "127.0.0.1:9464"
+	httpAddress           = "127.0.0.1:9465"
 )
 
 // Free is the address of a part that takes any free port on loopback.
@@ -94,11 +94,19 @@ func Start(ctx context.Context, cfg Config) (*Centre, error) {
 }
 
 func (c *Centre) start(ctx context.Context) error {
-	if err := c.take(); err != nil {
-		return err
+	data, err := filepath.Abs(c.cfg.Data)
+	if err != nil {
+		return fmt.Errorf("data folder: %w", err)
 	}
+	c.cfg.Data = data
 	previous, err := ReadInfo(c.cfg.Data)
 	if err != nil && !errors.Is(err, ErrNone) {
+		return err
+	}
+	if err := c.check(ctx, previous.Listen); err != nil {
+		return err
+	}
+	if err := c.take(); err != nil {
 		return err
 	}
 	if err := c.startHub(ctx, previous.Listen); err != nil {
@@ -114,13 +122,37 @@ func (c *Centre) start(ctx context.Context) error {
 	return c.publish()
 }
 
+// check finds out what is wrong with the configuration before anything is made or started: what is given answers, and what is
+// to be run can listen.
+func (c *Centre) check(ctx context.Context, previous Listen) error {
+	if c.cfg.Hub.NATS.IsZero() {
+		if err := c.natsConfig(previous).Check(); err != nil {
+			return err
+		}
+	} else {
+		conn, err := hub.Connect(c.cfg.Hub, hub.Options{Name: "rolltrace", Log: c.cfg.Log})
+		if err != nil {
+			return err
+		}
+		conn.Close()
+	}
+	if c.cfg.ClickHouse == "" {
+		return c.clickHouseConfig(previous).Check()
+	}
+	conn, err := graph.Open(c.cfg.ClickHouse)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.Ping(ctx); err != nil && !graph.IsNoDatabase(err) { // migrating makes it
+		return AtClickHouse(c.cfg.ClickHouse, err)
+	}
+	return nil
+}
+
 // take makes the data folder this process's own.
 func (c *Centre) take() error {
-	data, err := filepath.Abs(c.cfg.Data)
-	if err != nil {
-		return fmt.Errorf("data folder: %w", err)
-	}
-	c.cfg.Data = data
+	data := c.cfg.Data
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
@@ -157,15 +189,9 @@ func (c *Centre) connectHub(ctx context.Context, previous Listen) (*nats.Conn, e
 		c.part("nats", where.String(), "given")
 		return hub.Connect(c.cfg.Hub, hub.Options{Name: "rolltrace", Log: c.cfg.Log})
 	}
-	cfg := embedded.NATSConfig{
-		Dir:    filepath.Join(c.cfg.Data, "nats"),
-		Listen: choose(c.cfg.Listen.NATS, previous.NATS, natsAddress),
-		TLS:    c.cfg.NATSTLS,
-		Log:    c.cfg.Log.With().Str("part", "nats").Logger(),
-	}
+	cfg := c.natsConfig(previous)
 	var options []nats.Option
 	if c.cfg.NATSUser != "" {
-		cfg.Users = []embedded.NATSUser{{Name: c.cfg.NATSUser, Password: c.cfg.NATSPassword}}
 		options = append(options, nats.UserInfo(c.cfg.NATSUser, c.cfg.NATSPassword))
 	}
 	server, err := embedded.StartNATS(ctx, cfg)
@@ -182,14 +208,21 @@ func (c *Centre) connectHub(ctx context.Context, previous Listen) (*nats.Conn, e
 	return conn, nil
 }
 
-func (c *Centre) startClickHouse(ctx context.Context, previous Listen) error {
-	if dsn := c.cfg.ClickHouse; dsn != "" {
-		c.Writer, c.Reader = dsn, dsn
-		c.info.ClickHouse = map[string]string{given: dsn}
-		c.part("clickhouse", config.RedactURL(dsn), "given")
-		return nil
+func (c *Centre) natsConfig(previous Listen) embedded.NATSConfig {
+	cfg := embedded.NATSConfig{
+		Dir:    filepath.Join(c.cfg.Data, "nats"),
+		Listen: choose(c.cfg.Listen.NATS, previous.NATS, natsAddress),
+		TLS:    c.cfg.NATSTLS,
+		Log:    c.cfg.Log.With().Str("part", "nats").Logger(),
 	}
-	server, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{
+	if c.cfg.NATSUser != "" {
+		cfg.Users = []embedded.NATSUser{{Name: c.cfg.NATSUser, Password: c.cfg.NATSPassword}}
+	}
+	return cfg
+}
+
+func (c *Centre) clickHouseConfig(previous Listen) embedded.ClickHouseConfig {
+	return embedded.ClickHouseConfig{
 		Dir:       filepath.Join(c.cfg.Data, "clickhouse"),
 		Listen:    choose(c.cfg.Listen.ClickHouse, previous.ClickHouse, clickHouseAddress),
 		HTTP:      choose(c.cfg.Listen.ClickHouseHTTP, previous.ClickHouseHTTP, clickHouseHTTPAddress),
@@ -197,7 +230,17 @@ func (c *Centre) startClickHouse(ctx context.Context, previous Listen) error {
 		MaxMemory: c.cfg.MaxMemory,
 		Progress:  c.cfg.Progress,
 		Log:       c.cfg.Log.With().Str("part", "clickhouse").Logger(),
-	})
+	}
+}
+
+func (c *Centre) startClickHouse(ctx context.Context, previous Listen) error {
+	if dsn := c.cfg.ClickHouse; dsn != "" {
+		c.Writer, c.Reader = dsn, dsn
+		c.info.ClickHouse = map[string]string{given: dsn}
+		c.part("clickhouse", config.RedactURL(dsn), "given")
+		return nil
+	}
+	server, err := embedded.StartClickHouse(ctx, c.clickHouseConfig(previous))
 	if err != nil {
 		return err
 	}

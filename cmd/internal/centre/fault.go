@@ -13,6 +13,7 @@ import (
 const (
 	codeAuthenticationFailed = 516
 	codeAccessDenied         = 497
+	codeQuotaExceeded        = 201
 )
 
 // AtClickHouse says where ClickHouse is and what to do about errors that a user can meet. The DSN's
@@ -30,6 +31,8 @@ func AtClickHouse(dsn string, err error) error {
 	switch {
 	case errors.As(err, &exception) && exception.Code == codeAuthenticationFailed:
 		return fmt.Errorf("connect to clickhouse at %s: it refuses user %q: the password is wrong, or there is no such user", host, user)
+	case errors.As(err, &exception) && (exception.Code == codeAccessDenied || exception.Code == codeQuotaExceeded) && isDefault(user):
+		return fmt.Errorf("connect to clickhouse at %s: it refuses user %q: name a user of the graph, and the right password (clickhouse://USER:PASSWORD@%[1]s/…)", host, "default")
 	case errors.As(err, &exception) && exception.Code == codeAccessDenied:
 		return fmt.Errorf("%w: user %q of clickhouse at %s may not do that: use another one", err, user, host)
 	case errors.As(err, &network) && network.Op == "dial":
@@ -37,3 +40,7 @@ func AtClickHouse(dsn string, err error) error {
 	}
 	return err
 }
+
+// isDefault says whether it is the user that a DSN without one means. The embedded ClickHouse has it for itself, asks it for
+// no password, and has used up its quota.
+func isDefault(user string) bool { return user == "" || user == "default" }

@@ -38,7 +38,8 @@ func Bind(flags *pflag.FlagSet, target any) *Loader {
 		if f.flag == "" {
 			continue
 		}
-		set := flags.VarPF(&flagValue{field: f}, f.flag, f.short, f.doc)
+		f.told = &flagValue{field: f}
+		set := flags.VarPF(f.told, f.flag, f.short, f.doc)
 		if f.value.Kind() == reflect.Bool {
 			set.NoOptDefVal = "true"
 		}
@@ -141,8 +142,7 @@ func (l *Loader) fromFlags() error {
 		if f.flag == "" || !l.flags.Changed(f.flag) {
 			continue
 		}
-		given := l.flags.Lookup(f.flag).Value.(*flagValue).given
-		if err := f.set(given); err != nil {
+		if err := f.set(f.told.given); err != nil {
 			return fmt.Errorf("--%s: %w", f.flag, err)
 		}
 		f.source = "--" + f.flag
@@ -177,6 +177,9 @@ func (v *flagValue) Set(text string) error {
 	}
 	return nil
 }
+
+// List says whether the flag may be given several times.
+func (v *flagValue) List() bool { return v.field.list() }
 
 func (v *flagValue) Type() string { return v.field.kind() }
 

@@ -18,6 +18,7 @@ type field struct {
 	short  string
 	doc    string
 	value  reflect.Value
+	told   *flagValue // what the command line says; nil without a flag
 	source string
 }
 
