@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -139,11 +138,13 @@ func movementsCommand() *cobra.Command {
 	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, _ []string) (*graph.Movements, error) {
 		asked.Kind, asked.Until = schema.Kind(kind), q.asOfAt
 		if since != "" {
-			at, err := schema.ParseTime(since)
+			at, err := parseTime("--since", since)
 			if err != nil {
-				return nil, boot.Wrong(fmt.Errorf("--since: %w", err))
+				return nil, err
 			}
-			asked.Since = at
+			if asked.Since = at; !asked.Until.IsZero() && at.After(asked.Until.Time) {
+				return nil, boot.Wrongf("--since %s: want a time before --as-of", since)
+			}
 		}
 		if asked.Limit < -1 || asked.Limit == 0 {
 			return nil, boot.Wrongf("--limit %d: want 1 or more, or -1 for all", asked.Limit)

@@ -57,9 +57,9 @@ func newQuestion[A any](cmd *cobra.Command, ask func(context.Context, *graph.Gra
 			return err
 		}
 		if q.asOf != "" {
-			at, err := schema.ParseTime(q.asOf)
+			at, err := parseTime("--as-of", q.asOf)
 			if err != nil {
-				return boot.Wrong(fmt.Errorf("--as-of: %w", err))
+				return err
 			}
 			q.asOfAt = at
 		}
@@ -77,6 +77,18 @@ func newQuestion[A any](cmd *cobra.Command, ask func(context.Context, *graph.Gra
 		return write(cmd.OutOrStdout(), answer)
 	}
 	return q
+}
+
+// parseTime reads the time of a flag. A time that no movement can have would give an answer that looks like "nowhere".
+func parseTime(flag, text string) (schema.Time, error) {
+	at, err := schema.ParseTime(text)
+	if err == nil && !at.InRange() {
+		err = fmt.Errorf("time %q: want one from 1900 to 2199", text)
+	}
+	if err != nil {
+		return at, boot.Wrong(fmt.Errorf("%s: %w", flag, err))
+	}
+	return at, nil
 }
 
 // bindQuestion binds the configuration of a command that asks something. What is for programs that run on

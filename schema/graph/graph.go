@@ -93,19 +93,6 @@ func matches(at, place string) bool {
 	return place == at || strings.HasPrefix(place, at+"/")
 }
 
-// checkKnown returns ErrUnknownPlace unless a movement names at, whenever, or a sidecar covers it.
-func (g *Graph) checkKnown(ctx context.Context, at string) error {
-	var known bool
-	err := g.conn.QueryRow(ctx, "SELECT count() > 0 FROM places WHERE place = $1 OR org = $1", at).Scan(&known)
-	if err != nil {
-		return fmt.Errorf("look up place: %w", explain(err))
-	}
-	if !known {
-		return fmt.Errorf("%q: %w", at, ErrUnknownPlace)
-	}
-	return nil
-}
-
 // ask runs a question on a view and hands each row to scan.
 func (g *Graph) ask(ctx context.Context, doing string, scan func(driver.Rows) error, sql string, args ...any) error {
 	return query(ctx, g.conn, doing, scan, sql, args...)

@@ -78,6 +78,9 @@ func (g *Graph) Movements(ctx context.Context, q MovementQuestion) (*Movements, 
 		where = append(where, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(args))))
 	}
 	if q.Kind != "" {
+		if err := g.checkKind(ctx, q.Kind); err != nil {
+			return nil, err
+		}
 		add("kind = ?", string(q.Kind))
 	}
 	for _, end := range []struct{ at, condition string }{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,7 +76,7 @@ func (n *notes) none(what string) {
 }
 
 func (n *notes) cut(limit int, what string) {
-	n.said = append(n.said, Note{Code: CodeCut, Count: uint64(limit), Text: fmt.Sprintf("only the first %d %s are listed", limit, what)})
+	n.said = append(n.said, Note{Code: CodeCut, Count: uint64(limit), Text: fmt.Sprintf("only the first %s %s are listed", thousands(uint64(limit)), what)})
 }
 
 // originUnknown says at which places there are electors that count for several places that they can have come by.
@@ -321,7 +322,16 @@ func plural(n uint64, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return thousands(n) + " " + what + "s"
+}
+
+// thousands writes a number as people read it: 27,509,496.
+func thousands(n uint64) string {
+	digits := strconv.FormatUint(n, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }
 
 // Coverage lists the movements that could change answers as of a time (zero: all), and why.

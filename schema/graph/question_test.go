@@ -334,7 +334,7 @@ func TestMovements(t *testing.T) {
 		{graph.MovementQuestion{To: merged, Since: hour(6)}, "10:1"},
 		{graph.MovementQuestion{To: merged, Since: hour(5), Until: hour(5)}, "5:4"},
 		{graph.MovementQuestion{Limit: 2}, "1:8 2:4 cut"},
-		{graph.MovementQuestion{Kind: "teleport"}, " none"},
+		{graph.MovementQuestion{Kind: schema.Export, To: "vendor-b"}, " none"},
 	}
 	for _, test := range tests {
 		a, err := c.graph.Movements(t.Context(), test.question)
@@ -349,6 +349,10 @@ func TestMovements(t *testing.T) {
 		if text := strings.Join(got, " ") + noteCodes(a.Answer); text != test.want {
 			t.Errorf("%+v: have %q, want %q", test.question, text, test.want)
 		}
+	}
+	// A kind that nobody knows is no empty list.
+	if _, err := c.graph.Movements(t.Context(), graph.MovementQuestion{Kind: "teleport"}); !errors.Is(err, graph.ErrMalformed) {
+		t.Errorf("an unknown kind: %v", err)
 	}
 }
 
