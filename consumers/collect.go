@@ -15,6 +15,7 @@ import (
 type collector struct {
 	log       string // its identity
 	numbering Numbering
+	trusted   *trusted
 	limit     int           // bytes of a batch
 	linger    time.Duration // at least
 	took      *atomic.Int64 // nanoseconds that the last write took
@@ -103,6 +104,9 @@ func (c *collector) take(ctx context.Context, b *batch, m *decoded) error {
 }
 
 func (c *collector) add(b *batch, m *decoded) error {
+	if m.reject == nil {
+		m.reject = c.trusted.refuse(&m.record)
+	}
 	if m.reject == nil {
 		err := c.content(b, m)
 		if errors.Is(err, ErrTooManySpaces) {
@@ -226,6 +230,7 @@ func (c *collector) chain(b *batch, m *decoded) {
 		Previous: r.Previous, Signer: r.Signer, MessageID: r.MessageID, StreamSequence: m.sequence, ReceivedAt: m.received,
 	})
 	b.bytes += messageBytes
+	c.trusted.saw(r)
 	c.metrics.messages.WithLabelValues(string(r.Type)).Inc()
 }
 

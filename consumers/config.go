@@ -3,6 +3,7 @@ package consumers
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
@@ -46,6 +47,13 @@ type Config struct {
 	// for an operator who has read the error that says so; the holes stay visible in the answers. Defaults to 0: none.
 	AcceptLost uint64
 
+	// Signers are, for a sidecar that is named, the public nkeys (U…) that may sign its messages: several while a key is
+	// changed, and afterwards, because the log keeps what the old one signed. A message that somebody else signed is
+	// rejected as UnknownSigner. Defaults to none.
+	Signers map[Sidecar][]string
+	// Trust says whom to take for sidecars that Signers does not name. Defaults to TrustAny.
+	Trust Trust
+
 	// Clock is what the position's written_at and the lag are read from; no row of data is. Defaults to time.Now.
 	Clock func() time.Time
 	// Metrics counts what happens. Defaults to metrics that nobody sees.
@@ -64,6 +72,13 @@ func (c *Config) complete() error {
 		return errors.New("consumer: want a numbering")
 	case c.Rejects == nil:
 		return errors.New("consumer: want somewhere for what is rejected")
+	}
+	c.Trust = cmp.Or(c.Trust, TrustAny)
+	if err := new(Trust).UnmarshalText([]byte(c.Trust)); err != nil {
+		return fmt.Errorf("consumer: trust: %w", err)
+	}
+	if err := CheckSigners(c.Signers); err != nil {
+		return fmt.Errorf("consumer: %w", err)
 	}
 	c.IntakeBytes = cmp.Or(c.IntakeBytes, 8<<20)
 	c.BatchBytes = cmp.Or(c.BatchBytes, 12<<20)

@@ -17,8 +17,9 @@ import (
 // A Consumer brings the log into the graph. Its Status, Healthz and Readyz are safe for concurrent use, and may be
 // called before Run.
 type Consumer struct {
-	cfg   Config
-	state *state
+	cfg     Config
+	state   *state
+	trusted trusted
 }
 
 // New returns a Consumer that has not begun: it connects to nothing and starts nothing.
@@ -97,7 +98,12 @@ func (c *Consumer) begin(ctx context.Context) (*tail, error) {
 		return nil, err
 	}
 	c.state.update(func(s *Status) { s.Log, s.Position, s.Received, s.Doing = t.id, position, t.received, "loading" })
-	err = toGraph.until(ctx, "load the numbers", func(ctx context.Context) error { return c.cfg.Numbering.Load(ctx, position) })
+	err = toGraph.until(ctx, "load the numbers", func(ctx context.Context) error {
+		if err := c.trusted.load(ctx, &c.cfg, position); err != nil {
+			return err
+		}
+		return c.cfg.Numbering.Load(ctx, position)
+	})
 	c.cfg.Metrics.known.Set(float64(c.cfg.Numbering.Known()))
 	return t, err
 }
@@ -136,7 +142,7 @@ func (c *Consumer) follow(ctx context.Context, t *tail) error {
 	})
 	group.Go(func() error {
 		return (&collector{
-			log: t.id, numbering: c.cfg.Numbering, limit: c.cfg.BatchBytes, linger: c.cfg.Linger, took: took, metrics: c.cfg.Metrics, spare: spare,
+			log: t.id, numbering: c.cfg.Numbering, trusted: &c.trusted, limit: c.cfg.BatchBytes, linger: c.cfg.Linger, took: took, metrics: c.cfg.Metrics, spare: spare,
 			release: func(m *decoded) {
 				d.release(m)
 				t.room.Release(min(m.size(), t.roomBytes))

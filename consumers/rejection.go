@@ -9,11 +9,11 @@ import (
 )
 
 // TooManySpaces is the code of chunks that need the 65,537th number of an id space. The other codes are
-// those of decoding.
+// UnknownSigner and those of decoding.
 const TooManySpaces wire.Code = "too-many-spaces"
 
 // Codes are all codes that a message can be rejected with.
-func Codes() []wire.Code { return append([]wire.Code{TooManySpaces}, wire.Codes...) }
+func Codes() []wire.Code { return append([]wire.Code{TooManySpaces, UnknownSigner}, wire.Codes...) }
 
 // A Rejection is a message of the log that was not understood, and why.
 type Rejection struct {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"github.com/rolltrace/rolltrace/cmd/internal/hub"
 	"github.com/rolltrace/rolltrace/cmd/internal/logging"
 	"github.com/rolltrace/rolltrace/cmd/internal/status"
+	"github.com/rolltrace/rolltrace/consumers"
 )
 
 func main() { os.Exit(boot.Main("rolltrace-consumer", boot.Command(command))) }
@@ -31,8 +33,39 @@ type settings struct {
 	HTTP string `yaml:"http" doc:"where /metrics, /healthz and /readyz are, on loopback; port 0 for any free one"`
 	// AcceptLost lets the consumer go on without messages up to this sequence. Defaults to 0: none.
 	AcceptLost uint64 `yaml:"accept_lost" doc:"go on although messages up to this sequence are missing from the log; the answers show the holes"`
+	// Trust says whose signature counts for sidecars that Signers does not name. Defaults to first where the consumer
+	// logs in with nats_seed, for then the hub tells sidecars apart; else to any.
+	Trust consumers.Trust `yaml:"trust" doc:"whose signature counts: first (the signer of a sidecar's first message), any, or listed (under signers); none is first with nats_seed, else any"`
+	// Signers are the keys of sidecars: whoever is named here is believed with these alone.
+	Signers []signer `yaml:"signers" doc:"sidecars and the public nkeys that may sign for them"`
 	// Log is what is logged, and how.
 	Log logging.Config `yaml:"log"`
+}
+
+// signer is a sidecar and its keys.
+type signer struct {
+	Sidecar string   `yaml:"sidecar" doc:"org/sidecar"`
+	Keys    []string `yaml:"keys" doc:"public nkeys (U...): the present one, and those before it"`
+}
+
+func (s *settings) signers() (map[consumers.Sidecar][]string, error) {
+	listed := make(map[consumers.Sidecar][]string)
+	for _, one := range s.Signers {
+		org, name, _ := strings.Cut(one.Sidecar, "/")
+		sidecar := consumers.Sidecar{Org: org, Name: name}
+		if _, twice := listed[sidecar]; twice {
+			return nil, fmt.Errorf("signers: %s: want it once, with all of its keys", one.Sidecar)
+		}
+		listed[sidecar] = one.Keys
+	}
+	return listed, consumers.CheckSigners(listed)
+}
+
+func (s *settings) trust() consumers.Trust {
+	if s.Trust == "" && s.Hub.Seed != "" {
+		return consumers.TrustFirst
+	}
+	return s.Trust
 }
 
 func (s *settings) Validate() error {
@@ -43,6 +76,9 @@ func (s *settings) Validate() error {
 		return errors.New("clickhouse: want the DSN of the graph")
 	case s.HTTP == "":
 		return errors.New("http: want host:port on loopback")
+	}
+	if _, err := s.signers(); err != nil {
+		return err
 	}
 	return s.Hub.Validate()
 }
@@ -102,7 +138,13 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("connect to the hub: %w", err)
 	}
-	c, err := consumer.New(consumer.Options{Hub: js, ClickHouse: cfg.ClickHouse.Reveal(), AcceptLost: cfg.AcceptLost, Log: log})
+	signers, err := cfg.signers()
+	if err != nil {
+		return err
+	}
+	c, err := consumer.New(consumer.Options{
+		Hub: js, ClickHouse: cfg.ClickHouse.Reveal(), AcceptLost: cfg.AcceptLost, Signers: signers, Trust: cfg.trust(), Log: log,
+	})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
+	"github.com/rolltrace/rolltrace/consumers"
 	"github.com/rolltrace/rolltrace/deploy/embedded"
 	"github.com/rolltrace/rolltrace/schema/graph"
 	"github.com/rolltrace/rolltrace/schema/schematest"
@@ -161,6 +163,7 @@ func TestFaults(t *testing.T) {
 		{"off loopback", []string{"--nats", hub.URL(), "--clickhouse", dsn, "--http", "0.0.0.0:0"}, boot.Fault, "loopback"},
 		{"no hub", []string{"--clickhouse", dsn}, boot.Usage, "nats: want"},
 		{"no graph", []string{"--nats", hub.URL()}, boot.Usage, "clickhouse: want"},
+		{"trust", []string{"--nats", hub.URL(), "--clickhouse", dsn, "--trust", "everybody"}, boot.Usage, "any, first or listed"},
 		{"unknown flag", []string{"--natz", "x"}, boot.Usage, "--natz"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -175,5 +178,33 @@ func TestFaults(t *testing.T) {
 				t.Errorf("it shows a password, or was cancelled: %v", err)
 			}
 		})
+	}
+}
+
+func TestWhoSpeaksForASidecar(t *testing.T) {
+	key := "UB7VFV2YDJN7GWUB3TTLMJGSUHWUEOPPTBB3MKUNXUBKTBS5T6CWWPVY"
+	for name, tc := range map[string]struct{ yaml, want string }{
+		"good":       {"signers: [{sidecar: party-a/field-db-1, keys: [" + key + "]}]", ""},
+		"no sidecar": {"signers: [{sidecar: field-db-1, keys: [" + key + "]}]", "org/sidecar"},
+		"no key":     {"signers: [{sidecar: party-a/field-db-1}]", "one public nkey"},
+		"a seed":     {"signers: [{sidecar: party-a/field-db-1, keys: [SUANOTAKEY]}]", "begins with U"},
+		"twice":      {"signers: [{sidecar: a/b, keys: [" + key + "]}, {sidecar: a/b, keys: [" + key + "]}]", "want it once"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "consumer.yaml")
+			if err := os.WriteFile(file, []byte("nats: nats://127.0.0.1:4222\nclickhouse: clickhouse://writer@127.0.0.1:9000/rolltrace\n"+tc.yaml+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var stdout, stderr bytes.Buffer
+			err := boot.Command(command)(t.Context(), []string{"--config", file, "--check"}, strings.NewReader(""), &stdout, &stderr)
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n")) {
+				t.Errorf("%v; want %q", err, tc.want)
+			}
+		})
+	}
+	with := &settings{}
+	with.Hub.Seed = "consumer.seed"
+	if with.trust() != consumers.TrustFirst || (&settings{}).trust() == consumers.TrustFirst {
+		t.Error("a hub that asks who everybody is gives trust in the first signer, and no other hub does")
 	}
 }

@@ -28,6 +28,9 @@ type Options struct {
 	ClickHouse string
 	// AcceptLost lets the consumer go on without messages up to this sequence of the log. Defaults to none.
 	AcceptLost uint64
+	// Signers and Trust are those of consumers.Config. Default to anybody.
+	Signers map[consumers.Sidecar][]string
+	Trust   consumers.Trust
 	// Log is the program's.
 	Log zerolog.Logger
 }
@@ -62,6 +65,8 @@ func New(o Options) (*Consumer, error) {
 		Numbering:  numbers,
 		Rejects:    deadletter.New(o.Hub),
 		AcceptLost: o.AcceptLost,
+		Signers:    o.Signers,
+		Trust:      o.Trust,
 		Metrics:    consumers.NewMetrics(registry),
 		Log:        o.Log,
 	})
