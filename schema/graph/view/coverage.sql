@@ -39,16 +39,18 @@ FROM
                 (if(r.known_kind = 0, 'unknown_kind', ''), toUInt64(0)),
                 (if(r.kind = 'destroy' AND r.effective_basis = 'attested', 'attested', ''), toUInt64(0))
             ]), (r.revision, r.body_hash)) AS codes,
-            argMax(if(r.mode = 'listed' AND r.state = 'closed', arraySum(r.set_chunks), 0), (r.revision, r.body_hash)) AS announced
+            argMax(if(r.mode = 'listed' AND r.state = 'closed', r.set_chunks, []), (r.revision, r.body_hash)) AS announced
         FROM {{.Name "movement_revision"}} AS r
         GROUP BY movement
         {{template "current.real" .}}
     ) AS m
     LEFT JOIN
     (
-        SELECT movement, uniqExact((`set`, chunk)) AS chunks FROM {{.Name "chunk"}} GROUP BY movement
+        SELECT movement, groupUniqArray((`set`, chunk)) AS chunks FROM {{.Name "chunk"}} GROUP BY movement
     ) AS r ON r.movement = m.movement
-    ARRAY JOIN arrayConcat(m.codes, if(ifNull(r.chunks, 0) < m.announced, [('chunks_missing', toUInt64(m.announced - ifNull(r.chunks, 0)))], [])) AS c
+    -- a chunk that was not announced stands for none that was
+    ARRAY JOIN arrayConcat(m.codes, arrayFilter(c -> c.2 > 0,
+        [('chunks_missing', toUInt64(arraySum(m.announced) - arrayCount(c -> c.2 < m.announced[c.1 + 1], r.chunks)))])) AS c
     UNION ALL
     SELECT 'whole', toNullable(any(m.occurred_at)), any(m.org), any(m.sidecar), any(m.id), any(m.kind), any(m.inputs), any(m.output), count()
     FROM
