@@ -1,0 +1,149 @@
+package oracle
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rolltrace/rolltrace/schema"
+)
+
+// A World is what is known of everything as of a time: what every answer is read from.
+type World struct {
+	AsOf      schema.Time // zero: all that is known
+	Movements []*Movement // that occurred by then, in order; retracted ones too
+
+	holding map[schema.Place]Set
+	reached map[schema.Place]Set
+}
+
+// World goes through the movements up to a time, one after another.
+func (m *Model) World(asOf schema.Time) *World {
+	w := &World{AsOf: asOf, holding: map[schema.Place]Set{}, reached: map[schema.Place]Set{}}
+	for _, movement := range m.current() {
+		if !asOf.IsZero() && movement.OccurredAt.After(asOf.Time) {
+			continue
+		}
+		w.Movements = append(w.Movements, movement)
+		if !movement.Counts() {
+			continue
+		}
+		if movement.Electors.Mode == schema.Whole && !m.ListedOnly {
+			for _, place := range movement.inputs() {
+				movement.S.add(w.holding[place])
+			}
+		}
+		for e := range movement.S {
+			from, known := w.attribute(movement, e)
+			movement.From[e] = from
+			movement.OriginUnknown = movement.OriginUnknown || !known
+		}
+		if movement.Removes() {
+			w.at(w.holding, movement.Inputs[0].Place).remove(movement.S)
+		}
+		if movement.Adds() {
+			w.at(w.holding, movement.Output).add(movement.S)
+			w.at(w.reached, movement.Output).add(movement.S)
+		}
+	}
+	return w
+}
+
+func (w *World) at(sets map[schema.Place]Set, place schema.Place) Set {
+	if sets[place] == nil {
+		sets[place] = Set{}
+	}
+	return sets[place]
+}
+
+// attribute says from which of its inputs a movement took an elector: from those that it is recorded to have
+// entered; if there is none, from those that nobody of its id space and secret is recorded to have entered; if there
+// is none, it is not known which, and it counts for all of them.
+func (w *World) attribute(m *Movement, e Elector) (from []schema.Place, known bool) {
+	inputs := m.inputs()
+	for _, place := range inputs {
+		if w.reached[place][e] {
+			from = append(from, place)
+		}
+	}
+	if len(from) > 0 {
+		return from, true
+	}
+	for _, place := range inputs {
+		if !w.reached[place].has(e.IDSpace, e.KeyID) {
+			from = append(from, place)
+		}
+	}
+	if len(from) > 0 {
+		return from, true
+	}
+	return inputs, len(inputs) == 1
+}
+
+func (s Set) has(space schema.IDSpace, secret schema.KeyID) bool {
+	for e := range s {
+		if e.IDSpace == space && e.KeyID == secret {
+			return true
+		}
+	}
+	return false
+}
+
+// At says whether place is at, or one of the organisation at.
+func At(at string, place schema.Place) bool {
+	return string(place) == at || !strings.Contains(at, "/") && place.Org() == at
+}
+
+// Holding is the electors that a place, or any place of an organisation, holds.
+func (w *World) Holding(at string) Set { return union(w.holding, at) }
+
+// Reached is the electors that ever entered a place, or any place of an organisation.
+func (w *World) Reached(at string) Set { return union(w.reached, at) }
+
+func union(sets map[schema.Place]Set, at string) Set {
+	all := Set{}
+	for place, set := range sets {
+		if At(at, place) {
+			all.add(set)
+		}
+	}
+	return all
+}
+
+// Places are the places that were ever entered, sorted.
+func (w *World) Places() []schema.Place {
+	return slices.Sorted(maps.Keys(w.reached))
+}
+
+// Electors are all that any movement carried, also one that was retracted.
+func (w *World) Electors() []Elector {
+	all := Set{}
+	for _, m := range w.Movements {
+		all.add(m.S)
+	}
+	return slices.SortedFunc(maps.Keys(all), Elector.compare)
+}
+
+// Carrying are the movements that carried an elector, in order; retracted ones too.
+func (w *World) Carrying(e Elector) []*Movement {
+	var out []*Movement
+	for _, m := range w.Movements {
+		if m.S[e] {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// Fields are the categories that the movements that brought an elector to a place carried: fields(e, p).
+func (w *World) Fields(e Elector, at string) []string {
+	fields := map[string]bool{}
+	for _, m := range w.Carrying(e) {
+		if m.Adds() && At(at, m.Output) {
+			for _, f := range m.Fields {
+				fields[f] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(fields))
+}
