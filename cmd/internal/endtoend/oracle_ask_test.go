@@ -1,0 +1,135 @@
+package endtoend
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/rolltrace/rolltrace/schema"
+	"github.com/rolltrace/rolltrace/schema/schematest/oracle"
+)
+
+// A question is about one history, or, where there is a view for that, about everything.
+type question struct {
+	Ask     string         `json:"ask"`
+	At      string         `json:"at,omitempty"` // a place or organisation, without the prefix
+	Elector string         `json:"elector,omitempty"`
+	IDSpace schema.IDSpace `json:"id_space,omitempty"`
+	KeyID   schema.KeyID   `json:"key_id,omitempty"`
+	AsOf    schema.Time    `json:"as_of"`
+}
+
+func (q question) String() string {
+	return strings.Join(strings.Fields(fmt.Sprint(q.Ask, " ", q.At, " ", q.IDSpace, " ", q.KeyID, " ", q.Elector, " as of ", q.AsOf)), " ")
+}
+
+// The questions about everything, and about one history.
+const (
+	askCounts    = "counts"
+	askKeys      = "keys"
+	askCoverage  = "coverage"
+	askHoles     = "holes"
+	askDerived   = "derived"
+	askHolding   = "holding"
+	askReached   = "reached"
+	askReach     = "reach"
+	askSources   = "sources"
+	askElector   = "elector"
+	askRoute     = "route"
+	askMovements = "movements"
+)
+
+func (q question) everything() bool {
+	return slices.Contains([]string{askCounts, askKeys, askCoverage, askHoles, askDerived}, q.Ask)
+}
+
+// aboutEverything asks as of now, and, if the histories have arrived, as of each moment.
+func aboutEverything(arrived bool) []question {
+	out := []question{{Ask: askHoles}, {Ask: askDerived}, {Ask: askKeys}}
+	for _, asOf := range moments() {
+		if arrived || asOf.IsZero() {
+			out = append(out, question{Ask: askCounts, AsOf: asOf}, question{Ask: askCoverage, AsOf: asOf})
+		}
+	}
+	if arrived {
+		out = append(out, question{Ask: askKeys, AsOf: oracle.Moment(oracle.Moments / 2)})
+	}
+	return out
+}
+
+// randomQuestions are those of the n-th history, as people ask: about a random place or organisation, a random
+// elector, as of a random moment. Each takes ClickHouse some tenths of a second, so that a history has one, unless the
+// run is thorough.
+func randomQuestions(random *rand.Rand, n int) []question {
+	asks := []string{askHolding, askReach, askElector, askSources, askReached, askRoute, askReach, askElector, askMovements, askSources}
+	if !*thorough {
+		asks = asks[n%len(asks):][:1]
+	}
+	var out []question
+	for _, ask := range asks {
+		q := question{Ask: ask, AsOf: moments()[random.IntN(oracle.Moments+1)], At: string(oracle.Places[random.IntN(len(oracle.Places))])}
+		if random.IntN(2) == 0 {
+			q.AsOf = schema.Time{}
+		}
+		if random.IntN(3) == 0 {
+			q.At = schema.Place(q.At).Org()
+		}
+		if ask == askElector || ask == askRoute {
+			set := oracle.Sets[random.IntN(len(oracle.Sets))]
+			q.IDSpace, q.KeyID, q.Elector = set.IDSpace, set.KeyID, string(oracle.Letters[random.IntN(len(oracle.Letters))])
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+func (s *stage) askAll(q question, all []*played) {
+	s.t.Helper()
+	switch q.Ask {
+	case askCounts:
+		s.compareCounts(q, all)
+	case askKeys:
+		s.compareKeys(q, all)
+	case askCoverage:
+		s.compareCoverage(q, all)
+	case askHoles:
+		s.compareHoles(q, all)
+	case askDerived:
+		s.compareDerived(q, all)
+	}
+}
+
+func (s *stage) ask(q question, p *played) {
+	w := p.world(q.AsOf)
+	at := p.prefix + q.At
+	var e oracle.Elector
+	if q.Elector != "" {
+		e = oracle.Elector{IDSpace: q.IDSpace, KeyID: q.KeyID, Key: oracle.Keys(p.prefix, q.Elector)[0]}
+	}
+	switch q.Ask {
+	case askHolding:
+		s.compareElectors(q, p, w, at, w.Holding(at))
+	case askReached:
+		s.compareElectors(q, p, w, at, w.Reached(at))
+	case askReach:
+		s.compareReach(q, p, at, s.graph.Reach, w.Reach(at))
+	case askSources:
+		s.compareReach(q, p, at, s.graph.Sources, w.Sources(at))
+	case askElector:
+		s.compareElector(q, p, w, e)
+	case askRoute:
+		s.compareRoute(q, p, w, e, at)
+	case askMovements:
+		s.compareMovements(q, p, w, at)
+	}
+}
+
+// moments are the times that questions are asked as of: the last one is now.
+func moments() []schema.Time {
+	var out []schema.Time
+	for n := range oracle.Moments {
+		out = append(out, oracle.Moment(n))
+	}
+	return append(out, schema.Time{})
+}
