@@ -2,6 +2,7 @@ package schematest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -30,7 +31,7 @@ var shared struct {
 	server *embedded.ClickHouse
 }
 
-// Main is the body of TestMain in every package whose tests start ClickHouse:
+// Main is the body of TestMain in every package whose tests start ClickHouse or Postgres:
 //
 //	func TestMain(m *testing.M) { schematest.Main(m) }
 //
@@ -38,7 +39,7 @@ var shared struct {
 func Main(m *testing.M) {
 	embedded.Child()
 	code := m.Run()
-	if err := stop(); err != nil {
+	if err := errors.Join(stop(), stopPostgres()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}

@@ -1,0 +1,572 @@
+package pgtap
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/rolltrace/rolltrace/producers"
+	"github.com/rolltrace/rolltrace/schema"
+)
+
+const (
+	// maxRow is the longest row, in bytes, that is held as a whole; of a longer one the front goes on when the outbox has it.
+	maxRow = 256 << 10
+	// holdBytes is how much of a result that goes on is held to see whether it is a small one.
+	holdBytes = 128 << 10
+	// holdTime is how long: a result that comes slowly is let go piece by piece.
+	holdTime = 5 * time.Millisecond
+	// exportCut is how much of a large result goes to the outbox at once while an earlier piece is on its way there.
+	exportCut = 512 << 10
+	// maxCopyRow is the longest row of a COPY, in bytes, that is held as a whole; a longer one is counted as one without an
+	// identifier.
+	maxCopyRow = 16 << 20
+	// maxControl is the longest message, in bytes, that has to be read as a whole: a RowDescription of 1,600 columns.
+	maxControl = 1 << 20
+)
+
+// A back reads what the server sends, records the electors in it, and sends it on to the client.
+type back struct {
+	*session
+	in      buffer
+	scanned int // bytes after in.from that were looked at
+	clear   int // of them, those that may go on when what was read of them is durable
+	passing int // bytes of a message's body that go on unseen
+
+	plan    *plan    // of the result whose rows come
+	keyers  []Keyer  // of its sets
+	harvest harvest  // what was read of it
+	flow    flow     // where it goes
+	large   *export  // the movement of its own, if it is a large one
+	holding bool     // its rows are held until it ends, or is large
+	batches []*batch // of results that have ended: to be waited for
+	torn    bool     // what has gone to the client ends within a message
+	long    longRow  // a row that is too long to be held
+	rows    rows     // of a COPY
+
+	described *plan // of the portal that was described last
+	last      struct {
+		body       []byte // RowDescription that was traced last
+		generation uint64
+		plan       *plan
+	}
+	part    int // of the statements of a Query: how many have ended
+	columns []Column
+	origins []Origin
+}
+
+// run ends with nil when the server has ended the session.
+func (b *back) run(ctx context.Context) (err error) {
+	defer func() { err = b.finish(err) }()
+	for {
+		switch err := b.server.fill(&b.in); {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if err := b.woken(ctx); err != nil {
+				return err
+			}
+		case err != nil:
+			return serverError{err}
+		}
+		if err := b.work(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// work looks at what has come, and lets it go.
+func (b *back) work(ctx context.Context) error {
+	for {
+		again, err := b.scan(ctx)
+		if err != nil {
+			return err
+		}
+		if err := b.let(ctx); err != nil {
+			return err
+		}
+		if !again {
+			return nil
+		}
+	}
+}
+
+// woken is called when the deadline of a read has passed: held rows are let go, or the tap ends.
+func (b *back) woken(ctx context.Context) error {
+	if err := b.server.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if b.holding {
+		b.holding = false
+		if b.large == nil {
+			return b.enlarge(ctx)
+		}
+		return b.piece(ctx)
+	}
+	if b.tap.draining() && b.restful() {
+		_ = b.client.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = b.client.Write(errorMessage("FATAL", "57P01", "terminating connection due to administrator command", "")) // who has gone needs no farewell
+		return errDrained
+	}
+	return nil
+}
+
+// restful says whether nothing is under way.
+func (b *back) restful() bool {
+	return b.track.idle() && b.status.Load() == 'I' && b.in.to == b.in.from && b.passing == 0
+}
+
+// let lets go what may.
+func (b *back) let(ctx context.Context) error {
+	if b.large != nil {
+		if b.clear < exportCut && b.large.waiting.Load() > 0 {
+			return b.hold() // meanwhile more comes: few large commits are better than many small ones
+		}
+		return b.piece(ctx)
+	}
+	if err := b.settle(ctx); err != nil {
+		return err
+	}
+	if b.plan.recordsElectors() && (b.harvest.records > 0 || b.long.active) {
+		if b.in.to-b.in.from >= holdBytes {
+			return b.enlarge(ctx)
+		}
+		return b.hold()
+	}
+	return b.release()
+}
+
+// hold keeps what is clear until more comes, but not for long.
+func (b *back) hold() error {
+	if b.holding {
+		return nil
+	}
+	b.holding = true
+	return b.server.SetReadDeadline(time.Now().Add(holdTime))
+}
+
+// settle waits until what was read of results that have ended is durable.
+func (b *back) settle(ctx context.Context) error {
+	var first error
+	if len(b.batches) == 0 {
+		return nil
+	}
+	began := time.Now()
+	for _, batch := range b.batches {
+		if err := batch.wait(ctx); err != nil && first == nil {
+			first = errors.Join(errNotRecorded, err)
+		}
+	}
+	b.tap.metrics.Latency.Observe(time.Since(began).Seconds())
+	clear(b.batches)
+	b.batches = b.batches[:0]
+	return first
+}
+
+// release writes what is clear to the client.
+func (b *back) release() error {
+	if b.clear == 0 {
+		return nil
+	}
+	_, err := b.client.Write(b.in.data[b.in.from : b.in.from+b.clear])
+	b.in.from += b.clear
+	b.scanned -= b.clear
+	b.clear = 0
+	b.torn = b.passing > 0 || b.long.active
+	if err != nil {
+		b.torn = true
+		return clientError{err}
+	}
+	return nil
+}
+
+// enlarge makes the result that comes a large one.
+func (b *back) enlarge(ctx context.Context) error {
+	if err := b.unhold(); err != nil {
+		return err
+	}
+	if err := b.settle(ctx); err != nil {
+		return err
+	}
+	var err error
+	if b.large, err = b.newExport(ctx, b.flow, b.plan, b.recorder); err != nil {
+		return err
+	}
+	return b.piece(ctx)
+}
+
+// unhold ends the holding of rows.
+func (b *back) unhold() error {
+	if !b.holding {
+		return nil
+	}
+	b.holding = false
+	return b.server.SetReadDeadline(time.Time{})
+}
+
+// piece hands what is clear to the large result.
+func (b *back) piece(ctx context.Context) error {
+	if b.clear == 0 {
+		return b.large.fault()
+	}
+	if err := b.unhold(); err != nil {
+		return err
+	}
+	piece := b.in
+	rest := piece.data[piece.from+b.clear : piece.to]
+	b.in = buffer{size: exportSize}
+	b.in.take(max(exportSize, sizeFor(len(rest))))
+	b.in.to = copy(b.in.data, rest)
+	piece.to = piece.from + b.clear
+	b.scanned -= b.clear
+	b.clear = 0
+	b.harvest.key(b.keyers)
+	err := b.large.take(ctx, piece, &b.harvest, b.passing > 0 || b.long.active)
+	b.harvest.empty()
+	return err
+}
+
+func sizeFor(n int) int {
+	size := bufferSize
+	for size < 2*n {
+		size *= 2
+	}
+	return size
+}
+
+// scan looks at messages. again says that a large result has ended, and there is more to look at.
+func (b *back) scan(ctx context.Context) (again bool, err error) {
+	for {
+		at := b.in.from + b.scanned
+		if at == b.in.to && b.passing == 0 {
+			break
+		}
+		if b.passing > 0 {
+			n := min(b.passing, b.in.to-at)
+			b.passing -= n
+			b.pass(n)
+			if n == 0 {
+				break
+			}
+			continue
+		}
+		if b.long.active {
+			more, err := b.long.walk(b)
+			if err != nil || !more {
+				return false, err
+			}
+			continue
+		}
+		if b.in.to-at < headerSize {
+			break
+		}
+		kind, length := b.in.data[at], int(binary.BigEndian.Uint32(b.in.data[at+1:]))
+		if length < 4 || length > maxMessage+1<<20 {
+			return false, fmt.Errorf("%w: the server sent a message of %d bytes", errProtocol, length)
+		}
+		total := 1 + length
+		have := min(b.in.to-at, total)
+		body := b.in.data[at+headerSize : at+have : at+have]
+		switch kind {
+		case 'D':
+			if b.plan == nil {
+				if err := b.openPortal(); err != nil {
+					return false, err
+				}
+			}
+			if !b.plan.recordsElectors() {
+				break
+			}
+			if have < total && total <= maxRow {
+				return b.ended(), nil
+			}
+			if have < total {
+				b.long.begin(b, length-4)
+				b.scanned += headerSize
+				continue
+			}
+			if err := b.harvest.take(b.plan, body); err != nil {
+				return false, err
+			}
+		case 'd':
+			if b.plan == nil {
+				return false, fmt.Errorf("%w: the server sent data of no COPY", errProtocol)
+			}
+			if b.plan.recordsElectors() {
+				if have < total && total <= maxCopyRow {
+					return b.ended(), nil
+				}
+				if err := b.rows.take(b, body, have == total); err != nil {
+					return false, err
+				}
+			}
+		case 'A', 'N': // notices and notifications come at any time
+		default:
+			if have < total && total <= maxControl && kind != 'E' && kind != 'V' {
+				return b.ended(), nil
+			}
+			large := b.large
+			swallowed, err := b.control(ctx, kind, body, have == total)
+			if err != nil {
+				return false, err
+			}
+			if swallowed {
+				copy(b.in.data[at:], b.in.data[at+have:b.in.to])
+				b.in.to -= have
+				if have < total {
+					return false, fmt.Errorf("%w: the server sent a description of %d bytes", errProtocol, total)
+				}
+				continue
+			}
+			if large != nil && b.plan == nil {
+				b.pass(have)
+				b.passing = total - have
+				return true, b.endLarge(ctx)
+			}
+		}
+		b.pass(have)
+		b.passing = total - have
+	}
+	return b.ended(), nil
+}
+
+// pass counts bytes as looked at, and clear.
+func (b *back) pass(n int) {
+	b.scanned += n
+	b.clear = b.scanned
+}
+
+// ended makes keys of what was read, before the bytes move. It is always false.
+func (b *back) ended() bool {
+	if b.plan.recordsElectors() {
+		b.harvest.key(b.keyers)
+	}
+	return false
+}
+
+// endLarge ends a large result when everything up to its end has gone.
+func (b *back) endLarge(ctx context.Context) error {
+	err := b.piece(ctx)
+	large := b.large
+	b.large = nil
+	err = large.end(err)
+	b.torn = large.torn
+	return err
+}
+
+// openPortal begins the result of an Execute: its rows come without a word before them.
+func (b *back) openPortal() error {
+	of := b.track.now()
+	if of.kind != 'E' || b.described == nil {
+		return fmt.Errorf("%w: the server sent rows that it has not described", errProtocol)
+	}
+	b.open(b.described, of)
+	return nil
+}
+
+// finish ends what is open when the session ends.
+func (b *back) finish(err error) error {
+	for _, batch := range b.batches { // somebody else may wait for us to lead
+		_ = batch.wait(context.Background())
+	}
+	if b.large != nil {
+		fault := err
+		if fault == nil {
+			fault = errProtocol
+		}
+		if failed := b.large.end(fault); err == nil || errors.Is(failed, errNotRecorded) {
+			err = failed
+		}
+		b.torn = b.large.torn
+		b.large = nil
+	}
+	b.in.free()
+	return err
+}
+
+// control takes note of a message that is not a row. swallowed says that it is not for the client.
+func (b *back) control(ctx context.Context, kind byte, body []byte, complete bool) (swallowed bool, err error) {
+	switch kind {
+	case 'S':
+		b.parameter(body)
+		return false, nil
+	case 'c': // CopyDone: CommandComplete follows
+		return false, nil
+	case 'K':
+		b.key = append([]byte(nil), body...)
+	}
+	r := b.track.answer(kind)
+	if r.unexpected {
+		return false, fmt.Errorf("%w: the server sent a message of type %q that nobody asked for", errProtocol, kind)
+	}
+	switch kind {
+	case 'T', 'n':
+		p := unseenPlan
+		if kind == 'T' {
+			if p, err = b.trace(ctx, body, complete); err != nil {
+				return false, err
+			}
+		}
+		switch {
+		case r.item.kind == 'Q':
+			b.open(p, r.item)
+		case r.item.flags&ofPortal != 0:
+			b.described = p
+		}
+	case '2': // BindComplete: another portal
+		b.described = nil
+		b.plan = nil
+	case 'H':
+		b.openCopy(body, r.item)
+	case 'G', 'W':
+		b.plan = unseenPlan
+	case 'C', 'I', 's', 'E':
+		if err := b.close(r, kind); err != nil {
+			return false, err
+		}
+	case 'Z':
+		b.ready(body)
+	}
+	return r.item.flags&swallow != 0 && kind != 'E', nil
+}
+
+var unseenPlan = &plan{}
+
+// trace finds out what is recorded of a result with these columns.
+func (b *back) trace(ctx context.Context, body []byte, complete bool) (*plan, error) {
+	catalogue := b.tap.cfg.Catalogue
+	if catalogue == nil {
+		return unseenPlan, nil
+	}
+	if !complete {
+		return nil, fmt.Errorf("%w: the server sent a description of more than %d bytes", errProtocol, maxControl)
+	}
+	generation := catalogue.Generation()
+	if b.last.plan != nil && b.last.generation == generation && bytes.Equal(b.last.body, body) {
+		return b.last.plan, nil
+	}
+	var ok bool
+	if b.columns, ok = parseColumns(body, b.columns[:0]); !ok {
+		return nil, fmt.Errorf("%w: the server sent a description that is not well formed", errProtocol)
+	}
+	var err error
+	if b.origins, err = catalogue.Trace(ctx, b.who.Database, b.columns, b.origins[:0]); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUntraced, err)
+	}
+	p := newPlan(b.columns, b.origins)
+	if len(body) <= 8<<10 {
+		b.last.body, b.last.generation, b.last.plan = append(b.last.body[:0], body...), generation, p
+	}
+	return p, nil
+}
+
+// open begins a result.
+func (b *back) open(p *plan, of item) {
+	b.plan = p
+	if of.statement != nil {
+		b.plan = b.refine(p, of.statement)
+	}
+	if !b.plan.recordsElectors() {
+		return
+	}
+	b.begin(of)
+}
+
+// begin makes ready for rows that are recorded.
+func (b *back) begin(of item) {
+	b.harvest.begin(b.plan)
+	b.keyers = b.keyers[:0]
+	for _, space := range b.plan.sets {
+		b.keyers = append(b.keyers, b.keyer(space))
+	}
+	who := b.whom(of.statement)
+	b.flow = flow{plan: b.plan.name, route: b.tap.route(who), user: b.recordedBy.User, host: b.recordedBy.Host}
+}
+
+// close ends a result. The electors of a small one go into the window.
+func (b *back) close(r reply, kind byte) error {
+	p := b.plan
+	b.plan = nil
+	if r.item.kind == 'Q' {
+		b.part++
+	}
+	if !p.recordsElectors() || b.large != nil {
+		if b.large != nil {
+			b.harvest.key(b.keyers)
+			b.large.interrupted = kind == 'E'
+		}
+		return nil
+	}
+	if err := b.unhold(); err != nil {
+		return err
+	}
+	if b.harvest.records == 0 {
+		return nil
+	}
+	b.harvest.key(b.keyers)
+	b.tap.metrics.Rows.Add(float64(b.harvest.records))
+	if p.mode == opaque {
+		b.harvest.records = 0
+	}
+	if batch := b.tap.ledger.add(b.flow, p, b.recorder, &b.harvest); batch != nil {
+		b.batches = append(b.batches, batch)
+	}
+	b.harvest.empty()
+	return nil
+}
+
+// refine adds to a plan what the statement says.
+func (b *back) refine(p *plan, s *Statement) *plan {
+	part, ok := s.part(b.part)
+	if !ok {
+		return p
+	}
+	if part.Opaque || len(part.Reads) > 0 && p.mode == unseen {
+		places := part.Reads
+		if len(places) == 0 && b.tap.cfg.Catalogue != nil {
+			places = b.tap.cfg.Catalogue.Places(b.who.Database)
+		}
+		refined := newOpaquePlan(places)
+		if !part.Opaque && refined.mode == opaque {
+			refined.mode = counted
+			refined.name = refined.sign()
+		}
+		return refined
+	}
+	return p
+}
+
+func (s *Statement) part(n int) (Part, bool) {
+	if s == nil || n >= len(s.Parts) {
+		return Part{}, false
+	}
+	return s.Parts[n], true
+}
+
+// ready takes note of the end of a request.
+func (b *back) ready(body []byte) {
+	b.plan, b.described, b.part = nil, nil, 0
+	if len(body) == 1 {
+		b.status.Store(uint32(body[0]))
+	}
+	if b.tap.draining() {
+		_ = b.server.SetReadDeadline(time.Now()) // it looks whether it can end
+	}
+}
+
+// parameter takes note of what the server says of the session.
+func (b *back) parameter(body []byte) {
+	name, rest, _ := bytes.Cut(body, []byte{0})
+	if string(name) != "application_name" {
+		return
+	}
+	value, _, _ := bytes.Cut(rest, []byte{0})
+	b.who.Application = string(value)
+}
+
+// newRecorder makes the recorder of a session: it records as the database's user at the client's address.
+func newRecorder(cfg Config, by schema.RecordedBy) (*producers.Recorder, error) {
+	return producers.NewRecorder(producers.RecorderConfig{Outbox: cfg.Outbox, RecordedBy: by})
+}

@@ -1,0 +1,241 @@
+package pgtap
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/rolltrace/rolltrace/producers"
+	"github.com/rolltrace/rolltrace/schema"
+)
+
+// How a session ends, besides errProtocol and errNotRecorded.
+var (
+	errEnded    = errors.New("session has ended")
+	errDrained  = errors.New("tap ends")
+	errUntraced = errors.New("columns cannot be traced")
+)
+
+// serverError and clientError say whose connection it was.
+type (
+	serverError struct{ error }
+	clientError struct{ error }
+)
+
+func (e serverError) Unwrap() error { return e.error }
+func (e clientError) Unwrap() error { return e.error }
+
+// A session is one client and its connection to the server.
+type session struct {
+	tap            *Tap
+	log            zerolog.Logger
+	client, server wire
+	track          *tracker
+	who            Client // written by the back alone
+	recordedBy     schema.RecordedBy
+	recorder       *producers.Recorder
+	keyers         map[schema.IDSpace]Keyer
+	key            []byte        // BackendKeyData: what a cancel request needs
+	status         atomic.Uint32 // of the transaction, as ReadyForQuery says it
+	front          front
+	back           back
+}
+
+// serve brings one connection through startup and then both ways until either side ends it.
+func (t *Tap) serve(ctx context.Context, conn net.Conn) {
+	log := t.log.With().Str("client", host(conn.RemoteAddr())).Logger()
+	s, err := t.begin(ctx, conn, log)
+	if err != nil {
+		if !errors.Is(err, errAnswered) && !errors.Is(err, io.EOF) && ctx.Err() == nil {
+			log.Debug().Err(err).Msg("connection did not become a session")
+		}
+		return
+	}
+	t.metrics.Sessions.Inc()
+	t.metrics.Active.Inc()
+	defer t.metrics.Active.Dec()
+	switch err := s.run(ctx); {
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, errDrained):
+	case errors.Is(err, errNotRecorded), errors.Is(err, errProtocol):
+		log.Warn().Err(err).Msg("session is ended")
+	default:
+		log.Debug().Err(err).Msg("session ended")
+	}
+}
+
+// begin is everything up to the startup packet's arrival at the server. It has closed the connection when it fails.
+func (t *Tap) begin(ctx context.Context, conn net.Conn, log zerolog.Logger) (_ *session, err error) {
+	raw := conn
+	defer func() {
+		if err != nil {
+			_ = raw.Close()
+		}
+	}()
+	greeting, cancel := context.WithTimeout(ctx, startupTimeout)
+	defer cancel()
+	stop := context.AfterFunc(greeting, func() { _ = raw.SetDeadline(time.Now()) })
+	conn, start, err := t.greet(greeting, conn)
+	if err != nil {
+		return nil, err
+	}
+	if start.replication() && !t.cfg.Replication {
+		return nil, errors.Join(errAnswered, sendError(conn, "FATAL", "42501", "replication connections are not allowed through this tap",
+			"Set replication: allow for the tap; what flows is then recorded as a movement of the whole database."))
+	}
+	server, err := t.dial(greeting)
+	if err != nil {
+		log.Warn().Err(err).Msg("server cannot be reached")
+		return nil, errors.Join(errAnswered, sendError(conn, "FATAL", "08006", "the server behind this tap cannot be reached", ""))
+	}
+	if _, err := server.Write(start.packet); err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	if !stop() {
+		return nil, errors.Join(context.Cause(greeting), server.Close())
+	}
+	if start.major != 3 {
+		return nil, errors.Join(errAnswered, strange(conn, server), server.Close())
+	}
+	s, err := t.newSession(conn, server, start, log)
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	return s, nil
+}
+
+func (t *Tap) newSession(client, server net.Conn, start startup, log zerolog.Logger) (*session, error) {
+	s := &session{tap: t, log: log, client: newWire(client), server: newWire(server), track: newTracker()}
+	s.who = Client{
+		User: start.parameters["user"], Database: start.parameters["database"],
+		Application: start.parameters["application_name"], Address: host(client.RemoteAddr()),
+	}
+	s.recordedBy = schema.RecordedBy{User: label(s.who.User), Host: label(s.who.Address)}
+	var err error
+	s.recorder, err = newRecorder(t.cfg, s.recordedBy)
+	s.front.session, s.back.session = s, s
+	return s, err
+}
+
+// strange brings the client what the server says to a version of the protocol that it does not speak. A server that says
+// anything but an error speaks one that the tap does not: the connection ends.
+func strange(client, server net.Conn) error {
+	var answer [maxStartup]byte
+	if err := server.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return err
+	}
+	n, err := io.ReadFull(server, answer[:])
+	if n == 0 || answer[0] != 'E' {
+		return err
+	}
+	_, err = client.Write(answer[:n])
+	return err
+}
+
+// run is the session after startup.
+func (s *session) run(ctx context.Context) error {
+	if !s.tap.enter(s) {
+		return errors.Join(errDrained, s.client.Close(), s.server.Close())
+	}
+	defer s.tap.leave(s)
+	ahead := make(chan error, 1)
+	go func() {
+		err := s.front.run()
+		var lost serverError
+		switch {
+		case errors.As(err, &lost): // what the server said before comes through the back
+		case errors.Is(err, errProtocol):
+			_ = s.server.Close()
+		default:
+			// The server ends the session when it has answered what was sent before.
+			_ = s.server.CloseWrite()
+		}
+		ahead <- err
+	}()
+	err := s.back.run(ctx)
+	s.track.end()
+	s.farewell(err)
+	_ = s.server.Close()
+	_ = s.client.Close()
+	first := <-ahead
+	var lost serverError
+	switch {
+	case errors.Is(first, errProtocol):
+		return first
+	case errors.As(err, &lost) && (first == nil || errors.Is(first, io.EOF) || errors.Is(err, io.EOF)):
+		return nil
+	}
+	return err
+}
+
+// farewell tells the client why the tap ends the session, if that can still be told.
+func (s *session) farewell(err error) {
+	if s.back.torn {
+		return
+	}
+	var message []byte
+	switch {
+	case errors.Is(err, errNotRecorded):
+		message = errorMessage("FATAL", "53100", "the electors in this result could not be recorded", "The outbox of the sidecar is full or out of order.")
+	case errors.Is(err, errProtocol):
+		message = errorMessage("FATAL", "08P01", "the tap has lost track of this connection", "")
+	case errors.Is(err, errUntraced):
+		message = errorMessage("FATAL", "58000", "the tap cannot tell which electors are in this result", "The tap's own connection to the server may be down.")
+	default:
+		return
+	}
+	_ = s.client.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = s.client.Write(message) // who has gone needs no farewell
+}
+
+// keyer makes keys of an id space for this session.
+func (s *session) keyer(space schema.IDSpace) Keyer {
+	k := s.keyers[space]
+	if k == nil {
+		if s.keyers == nil {
+			s.keyers = make(map[schema.IDSpace]Keyer)
+		}
+		k = s.tap.cfg.Keyer(space)
+		s.keyers[space] = k
+	}
+	return k
+}
+
+// whom is the client of a statement.
+func (s *session) whom(statement *Statement) Client {
+	who := s.who
+	if statement != nil && len(statement.Tags) > 0 {
+		who.Tags = maps.Clone(who.Tags)
+		if who.Tags == nil {
+			who.Tags = make(map[string]string)
+		}
+		maps.Copy(who.Tags, statement.Tags)
+	}
+	return who
+}
+
+// host is the address without its port; "local" for a Unix socket.
+func host(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.IP.String()
+	}
+	return "local"
+}
+
+// label makes a name fit schema.ValidLabel.
+func label(name string) string {
+	fit := strings.Map(func(r rune) rune {
+		if r == ' ' || !schema.ValidLabel("a"+string(r)) {
+			return '-'
+		}
+		return r
+	}, name)
+	fit = strings.TrimLeft(fit, "-._:/@+")
+	return fit[:min(len(fit), schema.MaxLabel)]
+}
