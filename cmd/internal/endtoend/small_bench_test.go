@@ -170,7 +170,7 @@ func publishAgain(b *testing.B, log stream.Log, from, to uint64) time.Duration {
 	return time.Since(began)
 }
 
-func lastOf(b *testing.B, log stream.Log) uint64 {
+func lastOf(b testing.TB, log stream.Log) uint64 {
 	info, err := log.Stream.Info(b.Context())
 	if err != nil {
 		b.Fatal(err)
@@ -179,7 +179,7 @@ func lastOf(b *testing.B, log stream.Log) uint64 {
 }
 
 // await waits until the consumer has brought the log up to this sequence into ClickHouse.
-func (h *house) await(b *testing.B, log string, sequence uint64) {
+func (h *house) await(b testing.TB, log string, sequence uint64) {
 	conn, err := graph.Open(h.clickhouse.DSN(embedded.Owner))
 	if err != nil {
 		b.Fatal(err)
