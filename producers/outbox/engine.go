@@ -195,6 +195,20 @@ func (e *engine) publish(frame []byte, behind uint64) (jetstream.PubAckFuture, e
 	return e.js.PublishMsgAsync(&nats.Msg{Subject: segmentSubject(s.number), Data: frame}, jetstream.WithExpectLastSequence(behind))
 }
 
+// isUnreachable says whether the server did not answer, rather than with nothing good.
+func isUnreachable(err error) bool {
+	for _, one := range []error{
+		context.DeadlineExceeded, context.Canceled, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrConnectionClosed,
+		nats.ErrInvalidConnection, nats.ErrDisconnected, nats.ErrConnectionDraining, jetstream.ErrStreamNotFound,
+		jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount,
+	} {
+		if errors.Is(err, one) {
+			return true
+		}
+	}
+	return false
+}
+
 var errLost = errors.New("no frame at this position")
 
 // get reads the frame of a segment at the sequence, or with next the first one there or after. A frame that
@@ -207,11 +221,11 @@ func (e *engine) get(ctx context.Context, s *segment, sequence uint64, next bool
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	m, err := s.stream.GetMsg(ctx, sequence, opts...)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil, errLost
-	}
-	if err != nil {
+	if isUnreachable(err) {
 		return 0, nil, fmt.Errorf("read outbox: %w", err)
+	}
+	if err != nil { // not there, or not as it was written: a record's checksum does not cover all of it
+		return 0, nil, errLost
 	}
 	f, err := decodeFrame(m.Data)
 	if err != nil {
