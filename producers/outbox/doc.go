@@ -18,11 +18,12 @@
 //
 // A sequence that does not come when the store is read becomes a gap, as soon as the store has been started
 // anew and still has not got it. An end of the store that is missing at opening becomes a gap and begins a
-// new instance; so does a state file that is gone, because then nothing says where the end was.
+// new instance; so does a state file that is gone or damaged, because then nothing says where the end was. A
+// segment whose settings are damaged is lost as a whole, and its number is not used again.
 //
 // What can be lost: messages that no receipt has acknowledged; in on_full: pass, the count of what went by
-// in the last second before a kill; and that messages at the very end of the store were lost, if the disk
-// lost them together with the state file beside it.
+// in the last second before a kill; and how many messages were lost at the very end of the store, if the
+// disk lost them together with the state file beside it.
 //
 // # Left open
 //

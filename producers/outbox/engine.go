@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -35,6 +36,7 @@ type engine struct {
 	log    *engineLog
 	shelf  segments
 	looked map[uint64]time.Time // when segments were found sound, by number
+	used   uint64               // the highest number of a folder: the server does not know one whose settings are damaged
 }
 
 // startEngine starts the server on the folder and opens the segments that are there.
@@ -107,6 +109,9 @@ func (e *engine) stop() {
 
 // openSegments finds the streams of the store, and clears away what a kill has left of deleted ones.
 func (e *engine) openSegments(ctx context.Context) error {
+	for number := range e.folders() {
+		e.used = max(e.used, number)
+	}
 	list := e.js.StreamNames(ctx)
 	var found []*segment
 	for name := range list.Name() {
@@ -133,13 +138,21 @@ func (e *engine) openSegments(ctx context.Context) error {
 
 // clearBefore removes the folders of segments before the number: the server no longer knows them.
 func (e *engine) clearBefore(number uint64) {
-	dirs, err := filepath.Glob(filepath.Join(e.dir, "jetstream", "*", "streams", "*"+segmentBegin+"*"))
-	if err != nil {
-		return
-	}
-	for _, dir := range dirs {
-		if n, ok := segmentNumber(strings.TrimPrefix(filepath.Base(dir), ".")); ok && n < number {
+	for n, dir := range e.folders() {
+		if n < number {
 			os.RemoveAll(dir) //nolint:errcheck // only room is lost, and it is tried again at the next start
+		}
+	}
+}
+
+// folders are those of the segments, by number, whether the server knows them or not.
+func (e *engine) folders() iter.Seq2[uint64, string] {
+	return func(yield func(uint64, string) bool) {
+		dirs, _ := filepath.Glob(filepath.Join(e.dir, "jetstream", "*", "streams", "*"+segmentBegin+"*")) // the pattern is good
+		for _, dir := range dirs {
+			if n, ok := segmentNumber(strings.TrimPrefix(filepath.Base(dir), ".")); ok && !yield(n, dir) {
+				return
+			}
 		}
 	}
 }
@@ -272,6 +285,9 @@ func (e *engine) lastFrame(ctx context.Context, has func(*frame) bool) (*frame, 
 	for i := len(all) - 1; i >= 0; i-- {
 		for sequence := all[i].last; sequence > 0 && sequence >= all[i].first; sequence-- {
 			_, f, err := e.get(ctx, all[i], sequence, false)
+			for try := 1; try < patience && err != nil && !errors.Is(err, errLost) && ctx.Err() == nil; try++ {
+				_, f, err = e.get(ctx, all[i], sequence, false) // the disk may be slow
+			}
 			if errors.Is(err, errLost) {
 				continue
 			}

@@ -71,11 +71,11 @@ func (o *Outbox) restart() {
 // get new places.
 func (o *Outbox) resume(ctx context.Context) error {
 	c := &o.committer
-	last, err := o.readEnd(ctx)
+	last, err := o.readEnd(ctx, o.shelf.end())
 	if err != nil {
 		return err
 	}
-	if err := o.continueChain(ctx, o.shelf.snapshot(), true, last); err != nil {
+	if err := o.continueChain(ctx, o.shelf.snapshot(), isKnown, last); err != nil {
 		return err
 	}
 	var again []*flight
@@ -93,6 +93,9 @@ func (o *Outbox) resume(ctx context.Context) error {
 	}
 	c.doubtful = again
 	o.queue.pushFront(entries)
+	if len(again) > 0 && c.rollNext && !o.roll() {
+		return fmt.Errorf("write again: %w", *c.short.Load())
+	}
 	for len(c.doubtful) > 0 {
 		f := c.doubtful[0]
 		c.doubtful = c.doubtful[1:]

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -45,28 +46,42 @@ type headFile struct {
 	serial uint64
 }
 
-// openHead opens or makes the file and returns the newest head in it; ok is false if there is none.
-func openHead(dir string) (*headFile, head, bool, error) {
+// knowledge is what a state file tells.
+type knowledge uint8
+
+const (
+	isNew   knowledge = iota // the outbox never acknowledged anything
+	isLost                   // nothing any more: it is gone or damaged
+	isKnown                  // where the store ends
+)
+
+// openHead opens or makes the file and returns the newest head in it, if it is known.
+func openHead(dir string) (*headFile, head, knowledge, error) {
 	path := filepath.Join(dir, "head")
+	_, err := os.Stat(filepath.Join(dir, "jetstream"))
+	empty := errors.Is(err, fs.ErrNotExist)
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, head{}, false, fmt.Errorf("open state file: %w", err)
+		return nil, head{}, isLost, fmt.Errorf("open state file: %w", err)
 	}
-	buf := make([]byte, 2*headSlot)
+	buf, blank := make([]byte, 2*headSlot), bytes.Repeat([]byte{'\n'}, 2*headSlot)
 	n, err := file.ReadAt(buf, 0)
 	if n < len(buf) {
 		// Written whole at once, so that later writes need no room on the disk.
-		if _, err = file.WriteAt(bytes.Repeat([]byte{'\n'}, 2*headSlot-n), int64(n)); err != nil {
-			return nil, head{}, false, errors.Join(fmt.Errorf("write state file: %w", err), file.Close())
+		if _, err = file.WriteAt(blank[n:], int64(n)); err != nil {
+			return nil, head{}, isLost, errors.Join(fmt.Errorf("write state file: %w", err), file.Close())
 		}
 	} else if err != nil {
-		return nil, head{}, false, errors.Join(fmt.Errorf("read state file: %w", err), file.Close())
+		return nil, head{}, isLost, errors.Join(fmt.Errorf("read state file: %w", err), file.Close())
 	}
 	var newest head
-	found := false
+	found := isLost
+	if empty || bytes.Equal(buf, blank) { // it is made before the store, and written to after it
+		found = isNew
+	}
 	for _, slot := range [][]byte{buf[:headSlot], buf[headSlot:]} {
-		if h, ok := parseHead(slot); ok && (!found || h.Serial > newest.Serial) {
-			newest, found = h, true
+		if h, ok := parseHead(slot); ok && h.Serial > newest.Serial {
+			newest, found = h, isKnown
 		}
 	}
 	return &headFile{file: file, serial: newest.Serial}, newest, found, nil

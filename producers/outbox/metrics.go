@@ -11,7 +11,7 @@ type Metrics struct {
 	Restarts      prometheus.Counter     // of the embedded server
 	Refused       prometheus.Counter     // messages refused because there was no room or no store in order
 	Passed        prometheus.Counter     // messages let go unrecorded (on_full: pass)
-	Gaps          *prometheus.CounterVec // gaps recorded, by kind: passed, hole, tail
+	Gaps          *prometheus.CounterVec // gaps recorded, by kind: passed, hole, tail, state
 	Instances     prometheus.Counter     // new instances begun
 	Full          prometheus.Gauge       // 1 while there is no room for data
 	Messages      prometheus.Gauge       // waiting for the hub
@@ -35,7 +35,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Refused:       counter("refused_messages_total", "Messages refused: no room, or the store out of order."),
 		Passed:        counter("passed_messages_total", "Messages let go unrecorded while the outbox was full."),
 		Gaps: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "rolltrace", Subsystem: "outbox", Name: "gaps_total",
-			Help: "Gaps recorded: passed (let go while full), hole (lost inside the store), tail (lost from its end)."}, []string{"kind"}),
+			Help: "Gaps recorded: passed (let go while full), hole (lost inside the store), tail (lost from its end), state (perhaps lost with the state file)."}, []string{"kind"}),
 		Instances: counter("instances_total", "New instances begun: the outbox was new, or its chain could not be continued."),
 		Full:      gauge("full", "1 while there is no room for data."),
 		Messages:  gauge("messages", "Messages that wait for the hub."),

@@ -13,10 +13,11 @@ import (
 // A reader is the forwarder's side of the outbox: it knows what has to come next, so that it sees what is
 // missing. All but handed belongs to the goroutine that calls Read.
 type reader struct {
-	known    bool   // what the hub acknowledged before this opening
-	instance string // of the frame before, "" for none
-	next     uint64 // sequence that has to come in that instance
-	clock    int64  // of the frame before
+	known    bool              // what the hub acknowledged before this opening
+	instance string            // of the frame before, "" for none
+	next     uint64            // sequence that has to come in that instance
+	clock    int64             // of the frame before
+	ends     map[string]uint64 // next, of each instance that was read since opening
 
 	doubted  position      // one more than the position behind which something is missing, though the engine was started anew
 	recorded map[hole]bool // gaps that were recorded since opening
@@ -39,17 +40,18 @@ type hole struct {
 
 // begin starts behind what the hub has acknowledged, if that is known.
 func (r *reader) begin(hub forwarded, known bool) {
-	r.known, r.recorded = known, make(map[hole]bool)
+	r.known, r.recorded, r.ends = known, make(map[hole]bool), make(map[string]uint64)
 	r.continueAt(hub)
 }
 
 func (r *reader) continueAt(at forwarded) {
 	r.instance, r.next, r.clock = at.Instance, at.Sequence+1, at.Clock
+	r.ends[at.Instance] = max(r.ends[at.Instance], r.next)
 }
 
 // missing is the run that should have come before the frame; from is greater than to if there is none.
 func (r *reader) missing(f *frame) hole {
-	h := hole{instance: f.instance, from: 1, to: f.first - 1}
+	h := hole{instance: f.instance, from: max(1, r.ends[f.instance]), to: f.first - 1}
 	switch {
 	case f.instance == r.instance:
 		h.from = r.next
@@ -141,11 +143,14 @@ func (o *Outbox) rewind(after position) position {
 	return after
 }
 
+// patience is how often one frame is asked for before the engine is started anew.
+const patience = 5
+
 // nextFrame waits for a frame behind the position. A nil frame says that everything up to the position that
 // it returns is lost, and recorded as such.
 func (o *Outbox) nextFrame(ctx context.Context, after position) (position, *frame, error) {
 	s := &o.shelf
-	for {
+	for failing := 0; ; {
 		s.mu.Lock()
 		s.reading = true
 		changed, closed, e, durable, h := s.changed, s.closed, s.engine, s.position, s.head
@@ -178,13 +183,22 @@ func (o *Outbox) nextFrame(ctx context.Context, after position) (position, *fram
 			} else if again {
 				continue
 			}
-			return durable, nil, o.loseEnd(ctx, h)
+			if err := o.loseEnd(ctx, h); err != nil {
+				return 0, nil, err
+			}
+			o.skip(durable, &frame{total: h.Total}) // or what waits would never be less
+			return durable, nil, nil
 		}
 		if ctx.Err() != nil {
 			return 0, nil, context.Cause(ctx)
 		}
-		// The engine is being replaced, or is about to be.
-		if err := wait(ctx, changed, busyTick); err != nil {
+		// The engine is being replaced, or is about to be; one that goes on failing has to be.
+		if failing++; failing%patience == 0 {
+			err = o.startAnew(ctx, e)
+		} else {
+			err = wait(ctx, changed, busyTick)
+		}
+		if err != nil {
 			return 0, nil, err
 		}
 	}
@@ -263,7 +277,7 @@ func wait(ctx context.Context, changed <-chan struct{}, limit time.Duration) err
 // loseEnd records that nothing can be read from here to the end, which was acknowledged.
 func (o *Outbox) loseEnd(ctx context.Context, h head) error {
 	r := &o.reader
-	lost := hole{instance: h.Instance, from: 1, to: h.Sequence}
+	lost := hole{instance: h.Instance, from: max(1, r.ends[h.Instance]), to: h.Sequence}
 	if r.instance == h.Instance {
 		lost.from = r.next
 	}
@@ -273,14 +287,17 @@ func (o *Outbox) loseEnd(ctx context.Context, h head) error {
 	if err := o.recordHole(ctx, lost); err != nil {
 		return err
 	}
-	r.instance, r.next = h.Instance, h.Sequence+1
+	r.continueAt(forwarded{Instance: h.Instance, Sequence: h.Sequence, Clock: r.clock})
 	return nil
 }
 
 // recordHole records lost messages as a gap, once, and returns when that is durable.
 func (o *Outbox) recordHole(ctx context.Context, lost hole) error {
 	r := &o.reader
-	if r.recorded[lost] {
+	if tail := o.shelf.lostTail(); tail.instance == lost.instance && tail.from <= lost.to {
+		lost.to = tail.from - 1 // it was recorded when the end was missed
+	}
+	if lost.from > lost.to || r.recorded[lost] {
 		return nil
 	}
 	o.cfg.Log.Error().Str("instance", lost.instance).Uint64("first_sequence", lost.from).Uint64("last_sequence", lost.to).

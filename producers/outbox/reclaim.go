@@ -19,7 +19,7 @@ func (o *Outbox) tendSegments() {
 	}
 	switch {
 	case len(c.flights) > 0:
-	case newest.last == 0:
+	case newest.last == 0 && !c.rollNext:
 		o.mark() // it was lost with the server
 	case c.full && newest.last > 1 && hub >= newest.end():
 		o.roll()

@@ -44,7 +44,7 @@ func (o *Outbox) recover(ctx context.Context) (err error) {
 	if c.engine, err = o.startEngine(ctx); err != nil {
 		return err
 	}
-	last, err := o.readEnd(ctx)
+	last, err := o.readEnd(ctx, h.Hub.Position)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (o *Outbox) recover(ctx context.Context) (err error) {
 	if last != nil {
 		o.shelf.head.Total = last.total
 	}
-	o.reader.begin(o.shelf.head.Hub, known)
+	o.reader.begin(o.shelf.head.Hub, known != isLost)
 	if err := o.recoverUnclosed(ctx, h, last); err != nil {
 		return err
 	}
@@ -91,16 +91,18 @@ func (o *Outbox) publicKey() (string, error) {
 	return public, nil
 }
 
-// readEnd reads where the store ends.
-func (o *Outbox) readEnd(ctx context.Context) (*frame, error) {
+// readEnd reads where the store ends. What comes next goes into a new segment if that is before a position
+// that was used.
+func (o *Outbox) readEnd(ctx context.Context, used position) (*frame, error) {
 	c := &o.committer
 	last, _, err := c.engine.lastFrame(ctx, anyFrame)
 	if err != nil {
 		return nil, err
 	}
+	c.segment = max(c.segment, c.engine.used)
 	c.expected, c.unacked, c.total, c.rollNext = 0, 0, 0, true
 	if newest := c.engine.shelf.newest(); newest != nil {
-		c.segment, c.expected, c.rollNext = max(c.segment, newest.number), newest.last, false
+		c.expected, c.rollNext = newest.last, newest.number < c.segment || newest.end() < used
 	}
 	if last != nil {
 		c.total = last.total
@@ -112,13 +114,13 @@ func (o *Outbox) readEnd(ctx context.Context) (*frame, error) {
 // continueChain continues the chain behind the last frame of the store, if that is certainly where it
 // ended; otherwise it begins a new instance, so that no place is given twice. The head is what was
 // acknowledged.
-func (o *Outbox) continueChain(ctx context.Context, h head, known bool, last *frame) error {
+func (o *Outbox) continueChain(ctx context.Context, h head, known knowledge, last *frame) error {
 	ends := last != nil && last.instance == h.Instance
 	switch {
-	case !known && last == nil:
+	case known == isNew:
 		return o.beginInstance("the outbox is new", true)
-	case !known:
-		return o.beginInstance("its state file is gone", true)
+	case known == isLost:
+		return o.mournHead(last)
 	case h.Identity != o.committer.identity:
 		return o.beginInstance("organisation, sidecar or signer is another", true)
 	case ends && (last.last > h.Sequence || last.last == h.Sequence && (h.Hash == "" || h.Hash == wire.FormatHash(last.hash))):
@@ -153,8 +155,27 @@ func (o *Outbox) mourn(ctx context.Context, h head) error {
 		o.committer.tailOf = h.Instance
 		o.cfg.Log.Error().Str("instance", lost.Instance).Uint64("first_sequence", lost.FirstSequence).
 			Uint64("last_sequence", lost.LastSequence).Msg("messages are lost from the end of the outbox; the gap is recorded")
+		o.shelf.loseTail(hole{lost.Instance, lost.FirstSequence, lost.LastSequence})
 		o.pushGap("tail", lost, nil)
 	}
+	return nil
+}
+
+// mournHead begins a new instance because nothing says where the store ended, so that more may be lost than
+// its frames tell. As with mourn, it is found again until the record is durable.
+func (o *Outbox) mournHead(last *frame) error {
+	if err := o.beginInstance("its state file is gone", false); err != nil {
+		return err
+	}
+	lost := wire.Gap{Why: "state file of the outbox lost: messages may be missing"}
+	lost.From, lost.To = span(0)
+	o.committer.tailOf = o.committer.instance
+	if last != nil {
+		lost.From, lost.To = span(last.clock)
+		o.committer.tailOf = last.instance
+	}
+	o.cfg.Log.Error().Msg("the state file of the outbox is gone or damaged: messages may be lost from its end; the gap is recorded")
+	o.pushGap("state", lost, nil)
 	return nil
 }
 

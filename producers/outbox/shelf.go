@@ -22,6 +22,7 @@ type shelf struct {
 	position position // of the last frame that is durable
 	content  position // and of the last one with messages
 	beat     position // and of the last one with a heartbeat
+	tail     hole     // the end that was lost last, and is recorded
 
 	reading bool // somebody reads, and soon
 	recent  []shelved
@@ -102,6 +103,25 @@ func (s *shelf) snapshot() head {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.head
+}
+
+// end is the position of the last frame that was written.
+func (s *shelf) end() position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.position
+}
+
+func (s *shelf) loseTail(lost hole) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tail = lost
+}
+
+func (s *shelf) lostTail() hole {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tail
 }
 
 func (s *shelf) instance() string { return s.snapshot().Instance }
