@@ -150,6 +150,10 @@ func TestFaults(t *testing.T) {
 	hub, dsn := schematest.NATS(t), schematest.ClickHouse(t)
 	// A server of its own: the embedded engine ends at a wrong password, and is started again.
 	guarded := schematest.ClickHouseServer(t, embedded.ClickHouseConfig{}).DSN(embedded.Writer)
+	unknown := filepath.Join(t.TempDir(), "unknown.yaml")
+	if err := os.WriteFile(unknown, []byte("natz: x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	taken := schematest.NATS(t).URL()[len("nats://"):]
 	for _, tc := range []struct {
 		name string
@@ -158,13 +162,15 @@ func TestFaults(t *testing.T) {
 		want string
 	}{
 		{"no tables", []string{"--nats", hub.URL(), "--clickhouse", dsn}, boot.Fault, "rolltrace migrate"},
-		{"password", []string{"--nats", hub.URL(), "--clickhouse", regexp.MustCompile(`:[^:@]*@`).ReplaceAllString(guarded, ":wrong@")}, boot.Fault, "password"},
+		{"password", []string{"--nats", hub.URL(), "--clickhouse", regexp.MustCompile(`:[^:@]*@`).ReplaceAllString(guarded, ":wrong@")}, boot.Fault, "ClickHouse refuses the user of the DSN: the password is wrong, or there is no such user"},
 		{"port in use", []string{"--nats", hub.URL(), "--clickhouse", dsn, "--http", taken}, boot.Fault, "choose another port"},
 		{"off loopback", []string{"--nats", hub.URL(), "--clickhouse", dsn, "--http", "0.0.0.0:0"}, boot.Fault, "loopback"},
 		{"no hub", []string{"--clickhouse", dsn}, boot.Usage, "nats: want"},
 		{"no graph", []string{"--nats", hub.URL()}, boot.Usage, "clickhouse: want"},
 		{"trust", []string{"--nats", hub.URL(), "--clickhouse", dsn, "--trust", "everybody"}, boot.Usage, "any, first or listed"},
 		{"unknown flag", []string{"--natz", "x"}, boot.Usage, "--natz"},
+		{"unknown key", []string{"--config", unknown}, boot.Usage, `unknown.yaml:1: unknown key "natz", did you mean nats?`},
+		{"plain and far", []string{"--nats", "nats://hub.example.org:4222", "--clickhouse", dsn}, boot.Usage, "want tls://"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

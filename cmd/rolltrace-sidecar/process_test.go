@@ -346,7 +346,7 @@ func TestRunFaults(t *testing.T) {
 	}{
 		"a port in use":     {[]string{"--http", taken.Addr().String()}, 1, "http: "},
 		"off loopback":      {[]string{"--http", "0.0.0.0:0"}, 1, "loopback"},
-		"intake in use":     {[]string{"--intake", taken.Addr().String()}, 1, "intake"},
+		"intake in use":     {[]string{"--intake", taken.Addr().String()}, 1, "end what listens there, or choose another port (--intake)"},
 		"intake elsewhere":  {[]string{"--intake", "0.0.0.0:0"}, 1, "loopback"},
 		"a key not there":   {[]string{"--key", d.path("none.json")}, 1, "rolltrace key new"},
 		"a bad place":       {[]string{"--places", "party-a"}, 2, "places"},

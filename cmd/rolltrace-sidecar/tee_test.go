@@ -213,6 +213,7 @@ func TestWrongUsage(t *testing.T) {
 		"one merged":     {base("--id", "1", "--kind", "merge", "--from", "a/b/c", "--to", "a/d/e"), 2, "two or more for a merge"},
 		"bad field":      {d.share("--id", "1", "--fields", "Full Name"), 2, "fields[0]"},
 		"bad org":        {d.share("--id", "1", "--org", "Party A"), 2, "org"},
+		"to twice":       {d.share("--id", "1", "--to", "vendor-b/u/f.csv"), 2, "--to: given more than once"},
 		"unknown flag":   {d.share("--id", "1", "--idd", "1"), 2, "unknown flag: --idd"},
 		"an argument":    {d.share("--id", "1", "file.csv"), 2, "file.csv"},
 		"no such config": {append(d.share("--id", "1"), "--config", d.path("none.yaml")), 1, "none.yaml"},

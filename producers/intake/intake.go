@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -120,6 +121,9 @@ func (i *Intake) Run(ctx context.Context) error {
 	}
 	s, err := i.serve(host, port, token)
 	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w: end what listens there, or choose another port (--intake)", err)
+		}
 		return fmt.Errorf("start intake on %s: %w", i.cfg.Listen, err)
 	}
 	defer func() {

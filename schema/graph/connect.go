@@ -75,13 +75,38 @@ const (
 	codeUnknownDatabase  = 81
 	codeSameQueryRunning = 216
 	codeAccessDenied     = 497
+
+	codeAuthenticationFailed = 516
 )
 
 // ErrNoSchema says that the database, or a table in it, does not exist: nobody has migrated it.
 var ErrNoSchema = errors.New("the database has no Rolltrace tables: run rolltrace migrate")
 
-// IsNoDatabase says whether err is that of a database which does not exist.
-func IsNoDatabase(err error) bool { return code(err) == codeUnknownDatabase }
+// CheckOwner says what is wrong with the DSN of a user who is to make the tables. It makes nothing.
+func CheckOwner(ctx context.Context, dsn string) error {
+	opts, err := options(dsn)
+	if err != nil {
+		return err
+	}
+	database := opts.Auth.Database
+	opts.Auth.Database = "" // it may not be there yet
+	conn, err := clickhouse.Open(opts)
+	if err != nil {
+		return fmt.Errorf("open ClickHouse: %w", err)
+	}
+	defer func() { _ = conn.Close() }()
+	var granted uint8
+	if err := conn.QueryRow(ctx, "CHECK GRANT CREATE TABLE ON `"+strings.ReplaceAll(database, "`", "``")+"`.*").Scan(&granted); err != nil {
+		return explain(err)
+	}
+	if granted == 0 {
+		return fmt.Errorf("%w: in database %s, for user %s", ErrNotOwner, database, opts.Auth.Username)
+	}
+	return nil
+}
+
+// ErrNotOwner says that the user of the DSN may not make tables.
+var ErrNotOwner = errors.New("ClickHouse does not let the user of the DSN make tables")
 
 // explain says what to do about exceptions that a user can meet, and makes the others fit for a log:
 // ClickHouse quotes the query, which may name an elector.
@@ -92,6 +117,9 @@ func explain(err error) error {
 	}
 	if exception.Code == codeUnknownTable || exception.Code == codeUnknownDatabase {
 		return &refusal{text: ErrNoSchema.Error(), causes: []error{ErrNoSchema, err}}
+	}
+	if exception.Code == codeAuthenticationFailed {
+		return &refusal{text: "ClickHouse refuses the user of the DSN: the password is wrong, or there is no such user", causes: []error{err}}
 	}
 	text := strings.Join(strings.Fields(exception.Message), " ")
 	for _, quoted := range []string{" In scope ", " in scope ", ": While ", ": while ", "In query "} {

@@ -34,7 +34,7 @@ var permanent = func() map[int32]bool {
 		codeUnknownTable, codeUnknownDatabase,
 		115, 164, // unknown setting, read-only user
 		117, 131, 349, 407, // rows that do not fit
-		192, 193, 194, codeAccessDenied, 516, // user, password, rights
+		192, 193, 194, codeAccessDenied, codeAuthenticationFailed, // user, password, rights
 	} {
 		codes[code] = true
 	}

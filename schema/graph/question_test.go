@@ -80,7 +80,7 @@ func TestElectors(t *testing.T) {
 		{audience, graph.Holding, schema.Time{}, "b failed counted"}, // what had gone, had gone
 		{audience, graph.Holding, hour(10), "b failed"},
 		{archive, graph.Holding, schema.Time{}, "bcdi"}, // everything that the printer held
-		{cards, graph.Reached, schema.Time{}, "bcd"}, // not what was retracted
+		{cards, graph.Reached, schema.Time{}, "bcd"},    // not what was retracted
 		{staff, graph.Holding, schema.Time{}, "abc"},
 		{"party-a", graph.Holding, schema.Time{}, "abcdefghij"},
 		{"acme-mail", graph.Reached, schema.Time{}, "bcdi"},

@@ -63,11 +63,11 @@ func (o *once) Set(text string) error {
 	return o.Value.Set(text)
 }
 
-// onlyOnce lets each flag be given once, but those that take a list.
+// onlyOnce lets each flag be given once, but those that take a list, and those that say of themselves that the last one wins.
 func onlyOnce(flag *pflag.Flag) {
-	_, slice := flag.Value.(pflag.SliceValue)
-	list, ok := flag.Value.(interface{ List() bool })
-	if !slice && (!ok || !list.List()) {
+	_, list := flag.Value.(pflag.SliceValue)
+	_, wins := flag.Value.(interface{ LastWins() })
+	if !list && !wins {
 		flag.Value = &once{Value: flag.Value}
 	}
 }

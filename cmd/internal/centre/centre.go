@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -100,7 +101,7 @@ func (c *Centre) start(ctx context.Context) error {
 	}
 	c.cfg.Data = data
 	previous, err := ReadInfo(c.cfg.Data)
-	if err != nil && !errors.Is(err, ErrNone) {
+	if err != nil && !errors.Is(err, ErrNone) && !errors.Is(err, syscall.ENOTDIR) { // take says that of the folder
 		return err
 	}
 	if err := c.check(ctx, previous.Listen); err != nil {
@@ -139,15 +140,7 @@ func (c *Centre) check(ctx context.Context, previous Listen) error {
 	if c.cfg.ClickHouse == "" {
 		return c.clickHouseConfig(previous).Check()
 	}
-	conn, err := graph.Open(c.cfg.ClickHouse)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
-	if err := conn.Ping(ctx); err != nil && !graph.IsNoDatabase(err) { // migrating makes it
-		return AtClickHouse(c.cfg.ClickHouse, err)
-	}
-	return nil
+	return AtClickHouse(c.cfg.ClickHouse, graph.CheckOwner(ctx, c.cfg.ClickHouse))
 }
 
 // take makes the data folder this process's own.

@@ -7,6 +7,8 @@ import (
 	"net/url"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/rolltrace/rolltrace/schema/graph"
 )
 
 // Exceptions of ClickHouse that a user can do something about.
@@ -31,7 +33,7 @@ func AtClickHouse(dsn string, err error) error {
 	switch {
 	case errors.As(err, &exception) && exception.Code == codeAuthenticationFailed:
 		return fmt.Errorf("connect to clickhouse at %s: it refuses user %q: the password is wrong, or there is no such user", host, user)
-	case errors.As(err, &exception) && (exception.Code == codeAccessDenied || exception.Code == codeQuotaExceeded) && isDefault(user):
+	case isDefault(user) && (errors.Is(err, graph.ErrNotOwner) || errors.As(err, &exception) && (exception.Code == codeAccessDenied || exception.Code == codeQuotaExceeded)):
 		return fmt.Errorf("connect to clickhouse at %s: it refuses user %q: name a user of the graph, and the right password (clickhouse://USER:PASSWORD@%[1]s/…)", host, "default")
 	case errors.As(err, &exception) && exception.Code == codeAccessDenied:
 		return fmt.Errorf("%w: user %q of clickhouse at %s may not do that: use another one", err, user, host)

@@ -178,8 +178,8 @@ func (v *flagValue) Set(text string) error {
 	return nil
 }
 
-// List says whether the flag may be given several times.
-func (v *flagValue) List() bool { return v.field.list() }
+// LastWins marks a flag that may be given again: a setting is overridden by what comes later, on the command line too.
+func (v *flagValue) LastWins() {}
 
 func (v *flagValue) Type() string { return v.field.kind() }
 
