@@ -97,7 +97,10 @@ func (c *Consumer) begin(ctx context.Context) (*tail, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.state.update(func(s *Status) { s.Log, s.Position, s.Received, s.Doing = t.id, position, t.received, "loading" })
+	c.state.update(func(s *Status) {
+		s.Log, s.Position, s.Received, s.Doing = t.id, position, t.received, "loading"
+		s.Last = max(position, t.last.Load())
+	})
 	err = toGraph.until(ctx, "load the numbers", func(ctx context.Context) error {
 		if err := c.trusted.load(ctx, &c.cfg, position); err != nil {
 			return err

@@ -134,7 +134,8 @@ func TestTheProgram(t *testing.T) {
 	if code, body := get(t, at+"/healthz"); code != http.StatusOK {
 		t.Errorf("/healthz: %d %s", code, body)
 	}
-	if code, body := get(t, at+"/metrics"); code != http.StatusOK || !strings.Contains(body, "rolltrace_consumer_flushes_total") || !strings.Contains(body, "process_resident_memory_bytes") {
+	code, metrics := get(t, at+"/metrics")
+	if body := metrics; code != http.StatusOK || !strings.Contains(body, "rolltrace_consumer_flushes_total") || !strings.Contains(body, "process_resident_memory_bytes") {
 		t.Errorf("/metrics: %d %.200s", code, body)
 	}
 	if err := stop(); err != nil {
@@ -142,6 +143,19 @@ func TestTheProgram(t *testing.T) {
 	}
 	if _, err := http.Get(at + "/healthz"); err == nil {
 		t.Error("it still listens after it stopped")
+	}
+
+	// Started again it knows what it knew, though nothing new comes.
+	_, before, _ := strings.Cut(metrics, "\nrolltrace_consumer_electors_known ")
+	before, _, _ = strings.Cut(before, "\n")
+	stderr, _ = start(t, "--nats", hub.URL(), "--clickhouse", dsn)
+	at = "http://" + stderr.wait(t, `"http":"([^"]+)"`)[1]
+	stderr.wait(t, `"message":"reading the log"`)
+	if code, body := get(t, at+"/readyz"); code != http.StatusOK || !strings.Contains(body, fmt.Sprintf(`"position":%d,"last":%[1]d,`, last)) {
+		t.Errorf("/readyz after a restart: %d %s", code, body)
+	}
+	if _, body := get(t, at+"/metrics"); before == "0" || !strings.Contains(body, "\nrolltrace_consumer_electors_known "+before+"\n") {
+		t.Errorf("not %s electors are known after a restart", before)
 	}
 }
 

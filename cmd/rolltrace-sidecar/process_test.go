@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -502,5 +503,36 @@ func TestWhatWasLeftOpenIsClosed(t *testing.T) {
 			t.Error("one is missing")
 		}
 	}
+	// While the sidecar runs it sees by itself that its client is gone, and says so.
+	kill(tee("55"))
+	hub.closed(5)
+	run.says("movement whose recording process is gone is closed as failed")
 	run.stop()
+	for line := range strings.Lines(run.said.String()) {
+		if key := repeated(t, line); key != "" {
+			t.Errorf("%q is twice in %s", key, line)
+		}
+	}
+}
+
+// repeated is a key that is there twice in a flat JSON object, or "".
+func repeated(t *testing.T, line string) string {
+	t.Helper()
+	tokens := json.NewDecoder(strings.NewReader(line))
+	seen := map[string]bool{}
+	for i := -1; ; i++ {
+		token, err := tokens.Token()
+		if err == io.EOF {
+			return ""
+		}
+		if err != nil {
+			t.Fatalf("no JSON: %s: %v", line, err)
+		}
+		if key, ok := token.(string); ok && i%2 == 0 {
+			if seen[key] {
+				return key
+			}
+			seen[key] = true
+		}
+	}
 }
