@@ -27,9 +27,10 @@ type collector struct {
 // longestLinger bounds how long a batch waits for more because the last write took long.
 const longestLinger = 500 * time.Millisecond
 
-// run gathers what comes and hands a batch on when it is full, or has waited for as long as the last write took, and
-// somebody is there to take it: so that it grows while the one before it is being written, and a trickle of messages
-// keeps ClickHouse busy half of the time at most. A full one stops the intake. When in ends, what is left is handed on.
+// run gathers what comes and hands a batch on when it is full, or has waited for twice as long as the last write took, and
+// somebody is there to take it: it grows while the one before it is being written, and that long again, so that many
+// small messages, whose rows cost ClickHouse less than its parts do, keep it busy half of the time. A full one stops the
+// intake. When in ends, what is left is handed on.
 func (c *collector) run(ctx context.Context, in <-chan *decoded, out chan<- *batch) error {
 	defer close(out)
 	b := c.fresh()
@@ -51,7 +52,7 @@ func (c *collector) run(ctx context.Context, in <-chan *decoded, out chan<- *bat
 				return c.last(ctx, b, out)
 			}
 			if b.empty() {
-				linger.Reset(max(c.linger, min(time.Duration(c.took.Load()), longestLinger)))
+				linger.Reset(max(c.linger, min(2*time.Duration(c.took.Load()), longestLinger)))
 			}
 			if err := c.take(ctx, b, m); err != nil {
 				return err

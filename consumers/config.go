@@ -36,8 +36,8 @@ type Config struct {
 	// most, one being written while the next one is filled. A full one waits, and the intake with it. Defaults to
 	// 12 MiB, which is half a million new electors.
 	BatchBytes int
-	// Linger is how long a batch that is not full waits for more before it is written, at least; it waits for as long as
-	// the last write took, up to half a second. Defaults to 20ms.
+	// Linger is how long a batch that is not full waits for more before it is written, at least; it waits for twice as
+	// long as the last write took, up to half a second. Defaults to 20ms.
 	Linger time.Duration
 	// Decoders is how many goroutines check signatures and bodies. Defaults to the processors, at most 4.
 	Decoders int
