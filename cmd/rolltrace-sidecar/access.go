@@ -32,15 +32,16 @@ type access struct {
 }
 
 // openAccess finds the way to the outbox. pinned says that the settings name organisation or sidecar on purpose: then
-// a running sidecar has to be the same.
-func openAccess(ctx context.Context, s *settings, pinned bool, log zerolog.Logger) (*access, error) {
+// a running sidecar has to be the same. While there is no room for what is recorded, notes says so, once.
+func openAccess(ctx context.Context, s *settings, pinned bool, notes io.Writer, log zerolog.Logger) (*access, error) {
+	waits := noteWaits(notes)
 	identity, err := s.identity()
 	if err != nil {
 		return nil, err
 	}
 	// Twice: who holds it can be about to end, or about to listen.
 	for range 2 {
-		own, err := openOutbox(ctx, s, s.Outbox, identity, nil, log)
+		own, err := openOutbox(ctx, s, s.Outbox, identity, nil, waits, log)
 		if err == nil {
 			return held(s, own, identity, log)
 		}
@@ -59,7 +60,7 @@ func openAccess(ctx context.Context, s *settings, pinned bool, log zerolog.Logge
 	if err != nil {
 		return nil, err
 	}
-	own, err := openOutbox(ctx, s, place.dir, identity, nil, log)
+	own, err := openOutbox(ctx, s, place.dir, identity, nil, waits, log)
 	if err != nil {
 		return nil, errors.Join(err, place.leave())
 	}
@@ -71,12 +72,23 @@ func openAccess(ctx context.Context, s *settings, pinned bool, log zerolog.Logge
 	return a, nil
 }
 
+// noteWaits tells whoever runs a command why it stands still, and when it goes on.
+func noteWaits(notes io.Writer) func(why error) {
+	return func(why error) {
+		if why == nil {
+			_, _ = fmt.Fprintln(notes, "rolltrace-sidecar: note: there is room again: going on")
+			return
+		}
+		_, _ = fmt.Fprintf(notes, "rolltrace-sidecar: note: waiting: %s\n", boot.Line(why))
+	}
+}
+
 // openOutbox opens it, and closes what those left open who are gone.
-func openOutbox(ctx context.Context, s *settings, dir string, identity nkeys.KeyPair, metrics *outbox.Metrics, log zerolog.Logger) (*outbox.Outbox, error) {
+func openOutbox(ctx context.Context, s *settings, dir string, identity nkeys.KeyPair, metrics *outbox.Metrics, waits func(error), log zerolog.Logger) (*outbox.Outbox, error) {
 	own, err := outbox.Open(ctx, outbox.Config{
 		Dir: dir, Org: s.Org, Sidecar: s.Sidecar, Signer: identity, Version: boot.Version,
 		MaxBytes: s.MaxBytes.Int64(), OnFull: s.OnFull, BlockTimeout: s.BlockTimeout.Std(),
-		Log: log, Metrics: metrics,
+		Waits: waits, Log: log, Metrics: metrics,
 	})
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func adoptOne(ctx context.Context, cfg *settings, dir string, identity nkeys.Key
 	if err != nil || place == nil {
 		return err
 	}
-	left, err := openOutbox(ctx, cfg, dir, identity, nil, log)
+	left, err := openOutbox(ctx, cfg, dir, identity, nil, nil, log)
 	if err != nil {
 		return errors.Join(err, place.leave())
 	}

@@ -201,7 +201,7 @@ func (e *emitter) open(ctx context.Context, m *schema.Movement) error {
 		return boot.Wrong(err)
 	}
 	var err error
-	e.access, err = openAccess(ctx, e.cfg, pinned, logging.New(e.stderr, "rolltrace-sidecar", e.cfg.Log))
+	e.access, err = openAccess(ctx, e.cfg, pinned, e.stderr, logging.New(e.stderr, "rolltrace-sidecar", e.cfg.Log))
 	return err
 }
 

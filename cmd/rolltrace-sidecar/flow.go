@@ -37,6 +37,7 @@ type flow struct {
 type step struct {
 	block   *delimited.Block
 	receipt *producers.Receipt
+	unkeyed []uint64 // records without an identifier, of each set
 	written int
 }
 
@@ -115,15 +116,15 @@ func (f *flow) record(ctx context.Context, next chan<- step) error {
 				return err
 			}
 		}
+		var unkeyed []uint64
 		if keys, ok := block.Attached.(*blockKeys); ok {
-			unkeyed := make([]uint64, len(keys.of))
+			unkeyed = make([]uint64, len(keys.of))
 			for i, of := range keys.of {
 				if err := f.recording.Add(ctx, i, of); err != nil {
 					return err
 				}
 				unkeyed[i] = uint64(block.Records - len(of))
 			}
-			f.recording.Count(uint64(block.Records), unkeyed...)
 			keys.reset()
 		}
 		receipt, err := f.recording.Commit(ctx)
@@ -131,7 +132,7 @@ func (f *flow) record(ctx context.Context, next chan<- step) error {
 			return err
 		}
 		select {
-		case next <- step{block: block, receipt: receipt}:
+		case next <- step{block: block, receipt: receipt, unkeyed: unkeyed}:
 		case <-ctx.Done():
 			return nil
 		}
@@ -156,6 +157,7 @@ func (f *flow) put(ctx context.Context, steps <-chan step, next chan<- step) err
 		if ctx.Err() != nil {
 			return nil
 		}
+		f.recording.Count(uint64(s.block.Records), s.unkeyed...) // what never goes is not counted
 		for _, part := range s.block.Release {
 			n, err := f.out.Write(part)
 			f.written += uint64(n)

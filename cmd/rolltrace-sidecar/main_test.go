@@ -46,10 +46,12 @@ type desk struct {
 	dir    string
 	secret pseudonym.Secret
 	hub    string // its URL; nobody listens there unless a hub was started
+	outbox string // its folder
 }
 
 func newDesk(t *testing.T) *desk {
 	d := &desk{t: t, dir: t.TempDir(), secret: pseudonym.NewSecret(), hub: "nats://127.0.0.1:1"}
+	d.outbox = d.path("outbox")
 	d.write("key.json", d.secret.KeyFile())
 	return d
 }
@@ -66,7 +68,7 @@ func (d *desk) write(name string, content []byte) string {
 
 // settings are the flags that say where everything is.
 func (d *desk) settings() []string {
-	return []string{"--org", "party-a", "--sidecar", "field-db-1", "--outbox", d.path("outbox"), "--key", d.path("key.json"), "--nats", d.hub}
+	return []string{"--org", "party-a", "--sidecar", "field-db-1", "--outbox", d.outbox, "--key", d.path("key.json"), "--nats", d.hub}
 }
 
 // share are the flags of a tee of a list on its way to a vendor.

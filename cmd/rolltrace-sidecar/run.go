@@ -140,7 +140,7 @@ func awaitOutbox(ctx context.Context, cfg *settings, identity nkeys.KeyPair, met
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for said := false; ; said = true {
-		held, err := openOutbox(ctx, cfg, cfg.Outbox, identity, metrics, log)
+		held, err := openOutbox(ctx, cfg, cfg.Outbox, identity, metrics, nil, log)
 		if !errors.Is(err, producers.ErrLocked) {
 			return held, err
 		}

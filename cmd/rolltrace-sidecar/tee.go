@@ -115,7 +115,7 @@ func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, s
 	if err != nil {
 		return boot.Wrong(err)
 	}
-	access, err := openAccess(ctx, cfg, pinned, logging.New(stderr, "rolltrace-sidecar", cfg.Log))
+	access, err := openAccess(ctx, cfg, pinned, stderr, logging.New(stderr, "rolltrace-sidecar", cfg.Log))
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,7 @@ type committer struct {
 
 	full    bool
 	short   atomic.Pointer[error] // why there is no room, or no order; nil when all is well
+	waiting waiting
 	passing passing
 
 	headSynced time.Time
@@ -253,6 +254,7 @@ func (o *Outbox) durable(sequence uint64) {
 	}
 	if len(c.doubtful) == 0 && !c.full {
 		c.short.Store(nil)
+		o.noteGoing()
 	}
 }
 
@@ -287,6 +289,7 @@ func (o *Outbox) tend() {
 		o.restart()
 	}
 	if c.short.Load() != nil {
+		o.noteWait(now)
 		o.refuse(now)
 	}
 	o.tendReserve()
@@ -319,6 +322,10 @@ func (o *Outbox) refuse(now time.Time) {
 				late = append(late, e)
 			}
 		}
+	}
+	if len(late) > 0 {
+		c := &o.committer
+		c.waiting = waiting{last: c.waiting.last} // it does not go on
 	}
 	for _, e := range late {
 		if o.cfg.OnFull == Pass {

@@ -58,6 +58,9 @@ type Config struct {
 	// 16 MiB.
 	QueueBytes int64
 
+	// Waits is told why, when data has waited for a second for room or for a store in order (OnFull: Block), and
+	// nil when it goes on. It must not block. Defaults to the log alone.
+	Waits func(why error)
 	// Log gets what an operator must know: faults, full, gaps, new instances; and at debug level what the
 	// embedded server says. Defaults to none.
 	Log zerolog.Logger
@@ -99,6 +102,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.QueueBytes < minQueueBytes {
 		return c, fmt.Errorf("outbox: queue bytes: %d: want at least %d", c.QueueBytes, minQueueBytes)
+	}
+	if c.Waits == nil {
+		c.Waits = func(error) {}
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,38 +16,9 @@ import (
 
 	"github.com/rolltrace/rolltrace/producers"
 	"github.com/rolltrace/rolltrace/producers/outbox"
+	"github.com/rolltrace/rolltrace/schema/schematest"
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
-
-// onSmallDisk runs the test on a file system of its own, of so many bytes. Who may not mount one runs it in a
-// namespace of his own, in a process of its own.
-func onSmallDisk(t *testing.T, options string, test func(t *testing.T, dir string)) {
-	t.Helper()
-	dir := t.TempDir()
-	err := syscall.Mount("none", dir, "tmpfs", 0, options)
-	if errors.Is(err, syscall.EPERM) && os.Getenv("OUTBOX_TEST_NAMESPACE") == "" {
-		cmd := exec.Command(os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$")
-		cmd.Env = append(os.Environ(), "OUTBOX_TEST_NAMESPACE=1")
-		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("run in a namespace of its own: %v\n%s", err, out)
-		}
-		return
-	}
-	if err != nil {
-		t.Fatalf("mount a small disk: %v", err)
-	}
-	defer func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	}()
-	test(t, dir)
-}
 
 // said is a log that a test can wait for.
 type said chan string
@@ -77,37 +46,15 @@ func (s said) await(t testing.TB, part string) {
 	}
 }
 
-// ballast fills the disk but for so many bytes; the function it returns takes it away.
-func ballast(t testing.TB, dir string, leave int64) func() {
-	t.Helper()
-	path := filepath.Join(dir, "ballast")
-	f, err := os.Create(path)
-	must(t, err)
-	defer f.Close()
-	block := make([]byte, 64<<10)
-	for {
-		var s syscall.Statfs_t
-		must(t, syscall.Statfs(dir, &s))
-		n := min(int64(s.Bavail)*s.Bsize-leave, int64(len(block)))
-		if n <= 0 {
-			break
-		}
-		if _, err := f.Write(block[:n]); err != nil {
-			break
-		}
-	}
-	return func() { must(t, os.Remove(path)) }
-}
-
 func TestDiskIsFullAndThenNot(t *testing.T) {
-	onSmallDisk(t, "size=48m", func(t *testing.T, disk string) {
+	schematest.OnSmallDisk(t, "size=48m", func(t *testing.T, disk string) {
 		cfg := config(t, filepath.Join(disk, "outbox"))
 		cfg.BlockTimeout, cfg.Reserve = 200*time.Millisecond, 1<<20
 		o := open(t, cfg)
 		for i := range 10 {
 			appended(t, o, chunk(uint32(i), 10_000))
 		}
-		lighten := ballast(t, disk, 0)
+		lighten := schematest.Ballast(t, disk, 0)
 		err := tryAppend(t, o, chunk(10, 10_000))
 		if !errors.Is(err, producers.ErrFull) || !strings.Contains(err.Error(), "disk") {
 			t.Errorf("append on a full disk: %v, want ErrFull that says it is the disk", err)
@@ -140,7 +87,7 @@ func TestDiskIsFullAndThenNot(t *testing.T) {
 // The store cannot make files any more, and no reading of the disk's free bytes foretells it: the write
 // fails, and the embedded server would answer nothing for ever.
 func TestWriteFaultAndThenNot(t *testing.T) {
-	onSmallDisk(t, "size=64m,nr_inodes=100", func(t *testing.T, disk string) {
+	schematest.OnSmallDisk(t, "size=64m,nr_inodes=100", func(t *testing.T, disk string) {
 		cfg := config(t, filepath.Join(disk, "outbox"))
 		said := make(said, 1000)
 		cfg.BlockTimeout, cfg.Log = time.Minute, zerolog.New(said)
@@ -195,7 +142,7 @@ func TestWriteFaultAndThenNot(t *testing.T) {
 
 // A disk that runs full and empty again while many append: whatever was acknowledged is there, in one chain.
 func TestDiskComesAndGoes(t *testing.T) {
-	onSmallDisk(t, "size=80m", func(t *testing.T, disk string) {
+	schematest.OnSmallDisk(t, "size=80m", func(t *testing.T, disk string) {
 		cfg := config(t, filepath.Join(disk, "outbox"))
 		cfg.BlockTimeout, cfg.Reserve = 100*time.Millisecond, 1<<20
 		o := open(t, cfg)
@@ -234,7 +181,7 @@ func TestDiskComesAndGoes(t *testing.T) {
 		sequences := map[string][32]byte{}
 		var after uint64
 		for range 6 {
-			lighten := ballast(t, disk, 0)
+			lighten := schematest.Ballast(t, disk, 0)
 			<-refused
 			lighten()
 			// The hub takes what is there, so that there is room for the next round.
@@ -278,7 +225,7 @@ func TestDiskComesAndGoes(t *testing.T) {
 }
 
 func TestNoRoomForTheOutboxItself(t *testing.T) {
-	onSmallDisk(t, "size=2m,nr_inodes=5", func(t *testing.T, disk string) {
+	schematest.OnSmallDisk(t, "size=2m,nr_inodes=5", func(t *testing.T, disk string) {
 		dir := filepath.Join(disk, "outbox")
 		_, err := outbox.Open(t.Context(), config(t, dir))
 		if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), dir) {

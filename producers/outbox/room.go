@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/rolltrace/rolltrace/producers"
 )
@@ -46,13 +47,54 @@ func (o *Outbox) setFull(full bool) {
 			why := o.whyFull()
 			c.short.Store(&why)
 			o.cfg.Metrics.Full.Set(1)
-			o.sampled.Warn().Err(why).Str("on_full", string(o.cfg.OnFull)).Msg("no room for elector data")
+			if o.cfg.OnFull == Pass {
+				o.sampled.Warn().Err(why).Msg("no room for elector data: it is let go unrecorded")
+			}
 		}
 	} else if c.full {
 		o.cfg.Metrics.Full.Set(0)
 		c.short.Store(nil)
 	}
 	c.full = full
+}
+
+const (
+	noteAfter = time.Second      // how long data has to wait before it is said,
+	noteEvery = 30 * time.Second // and how often
+)
+
+// waiting is what was said of data that waits.
+type waiting struct {
+	since time.Time // zero: none waits
+	said  bool      // and not yet that it goes on
+	last  time.Time
+}
+
+// noteWait says once that data waits, and why.
+func (o *Outbox) noteWait(now time.Time) {
+	c := &o.committer
+	w, why := &c.waiting, c.refusal()
+	switch {
+	case o.cfg.OnFull == Pass || o.queue.len() == 0 && len(c.doubtful) == 0:
+		w.since = time.Time{}
+	case w.since.IsZero():
+		w.since = now
+	case !w.said && now.Sub(w.since) >= noteAfter && now.Sub(w.last) >= noteEvery:
+		w.said, w.last = true, now
+		o.cfg.Log.Warn().Err(why).Int64("refused_after_ms", o.cfg.BlockTimeout.Milliseconds()).Msg("elector data waits for room")
+		o.cfg.Waits(why)
+	}
+}
+
+// noteGoing says that data which waited goes on.
+func (o *Outbox) noteGoing() {
+	w := &o.committer.waiting
+	w.since = time.Time{}
+	if w.said {
+		w.said = false
+		o.cfg.Log.Info().Msg("elector data goes on: there is room again")
+		o.cfg.Waits(nil)
+	}
 }
 
 func (o *Outbox) whyFull() error {
