@@ -26,6 +26,7 @@ import (
 	"github.com/rolltrace/rolltrace/producers"
 	"github.com/rolltrace/rolltrace/producers/intake"
 	"github.com/rolltrace/rolltrace/producers/outbox"
+	"github.com/rolltrace/rolltrace/producers/pgtap"
 	"github.com/rolltrace/rolltrace/producers/pseudonym"
 	"github.com/rolltrace/rolltrace/schema"
 )
@@ -97,9 +98,14 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) (err error) {
 		return err
 	}
 
+	taps, err := newTaps(ctx, cfg, held, pgtap.NewMetrics(registry), log)
+	if err != nil {
+		return err
+	}
+
 	group, ctx := errgroup.WithContext(ctx)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	group.Go(func() error { return status.Serve(serving, listener, handler(registry, link, entrance)) })
+	group.Go(func() error { return status.Serve(serving, listener, handler(registry, link, entrance, taps)) })
 	var writers sync.WaitGroup // that put something into the outbox until the end
 	writing := func(work func() error) {
 		writers.Add(1)
@@ -109,11 +115,14 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) (err error) {
 		})
 	}
 	writing(func() error { return entrance.Run(ctx) })
+	for _, t := range taps {
+		writing(func() error { return t.run(ctx) })
+	}
 	writing(func() error { return beat(ctx, cfg, held, link, metrics, log) })
 	group.Go(func() error { return adopt(ctx, cfg, identity, log) })
 	group.Go(func() error {
 		select {
-		case <-entrance.Ready():
+		case <-allReady(ctx, entrance, taps):
 			log.Info().Str("org", cfg.Org).Str("sidecar", cfg.Sidecar).Str("outbox", cfg.Outbox).Str("hub", link.name).
 				Stringer("http", listener.Addr()).Str("version", boot.Build()).Msg("started")
 		case <-ctx.Done():
@@ -188,6 +197,34 @@ func beat(ctx context.Context, cfg *settings, to producers.Outbox, l *link, metr
 	return heart.Run(ctx)
 }
 
+// allReady is closed when everybody can come in, or the context has ended.
+func allReady(ctx context.Context, entrance *intake.Intake, taps []*tap) <-chan struct{} {
+	ready := make(chan struct{})
+	go func() {
+		defer close(ready)
+		for _, one := range taps {
+			select {
+			case <-one.Ready():
+			case <-ctx.Done():
+			}
+		}
+		select {
+		case <-entrance.Ready():
+		case <-ctx.Done():
+		}
+	}()
+	return ready
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // digest is that of the settings in force, without secrets.
 func (s *settings) digest() (string, error) {
 	content, err := json.Marshal(s)
@@ -199,9 +236,9 @@ func (s *settings) digest() (string, error) {
 }
 
 // handler answers /metrics, /healthz and /readyz.
-func handler(registry *prometheus.Registry, l *link, entrance *intake.Intake) http.Handler {
+func handler(registry *prometheus.Registry, l *link, entrance *intake.Intake, taps []*tap) http.Handler {
 	type state struct {
-		Ready    bool   `json:"ready"`    // tee and emit can come in
+		Ready    bool   `json:"ready"`    // tee, emit and the taps' clients can come in
 		Hub      string `json:"hub"`      // connected, away
 		Messages uint64 `json:"messages"` // that wait for the hub
 		Bytes    uint64 `json:"bytes"`
@@ -209,10 +246,9 @@ func handler(registry *prometheus.Registry, l *link, entrance *intake.Intake) ht
 	now := func() state {
 		depth := l.source.Depth()
 		s := state{Hub: "away", Messages: depth.Messages, Bytes: depth.Bytes}
-		select {
-		case <-entrance.Ready():
-			s.Ready = true
-		default:
+		s.Ready = isClosed(entrance.Ready())
+		for _, t := range taps {
+			s.Ready = s.Ready && isClosed(t.Ready())
 		}
 		select {
 		case <-l.connected:

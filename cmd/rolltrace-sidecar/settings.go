@@ -42,6 +42,8 @@ type settings struct {
 	Heartbeat config.Duration `yaml:"heartbeat" doc:"run: how often it says that it is alive"`
 	// Places are those that this sidecar covers.
 	Places []string `yaml:"places" doc:"run: the places that this sidecar covers"`
+	// Taps are the Postgres taps of run.
+	Taps []tapSettings `yaml:"taps" doc:"run: Postgres taps; see docs/postgres-tap.md"`
 	// OnFull is what happens to data when the outbox is full. Defaults to block.
 	OnFull outbox.OnFull `yaml:"on_full" doc:"when the outbox is full: block (nothing goes on unrecorded) or pass (it goes on, and the gap is recorded)"`
 	// MaxBytes is how much the outbox may hold. Defaults to 4 GiB.
@@ -97,6 +99,11 @@ func (s *settings) Validate() error {
 	for _, place := range s.Places {
 		if _, err := schema.ParsePlace(place); err != nil {
 			return fmt.Errorf("places: %w", err)
+		}
+	}
+	for i := range s.Taps {
+		if err := s.Taps[i].validate(); err != nil {
+			return fmt.Errorf("taps[%d].%w", i, err)
 		}
 	}
 	return s.Hub.Validate()

@@ -200,6 +200,23 @@ func secure(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, e
 	return secured, conn.SetDeadline(time.Time{})
 }
 
+// ServerCertificate is the certificate that the server shows on TLS, in DER.
+func ServerCertificate(ctx context.Context, cfg Config) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	t := &Tap{cfg: cfg}
+	conn, err := t.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	secured, ok := conn.(*tls.Conn)
+	if !ok {
+		return nil, errors.New("the connection to the server is not TLS")
+	}
+	return secured.ConnectionState().PeerCertificates[0].Raw, nil
+}
+
 // cancel brings a cancel request to the server and waits until the server has taken it.
 func (t *Tap) cancel(ctx context.Context, packet []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, startupTimeout)
