@@ -46,6 +46,10 @@ func plan(changes []change, missing []*step) *cascade {
 		for _, s := range sets(change.is) {
 			c.push(s)
 		}
+		if change.was != nil && change.was.whole() && (change.is == nil || !change.is.whole()) {
+			// What it carried was published, or would have been had it come earlier: nobody is to be able to tell.
+			c.steps = append(c.steps, &step{of: change.was, plain: true, Derivation: graph.Derivation{DerivedSet: graph.DerivedSet{Movement: change.was.Movement, Form: graph.Carried}}})
+		}
 	}
 	for len(c.queue) > 0 {
 		c.take(heap.Pop(&c.queue).(*step))
