@@ -136,8 +136,7 @@ func counted(what string, holding, reached oracle.Set) []string {
 // compareCoverage compares what could change the answers.
 func (s *stage) compareCoverage(q question, all []*played) {
 	s.t.Helper()
-	rows := s.query(`SELECT org, concat(code, ' ', org, '/', sidecar, ' ', id, ' ', kind, ' ', arrayStringConcat(inputs, ' '), ' > ', output, ' ', toString(count))
-		FROM coverage_as_of(as_of = $1) WHERE code NOT IN ('whole', 'derived')`, q.AsOf.String())
+	rows := s.query(`SELECT org, concat(code, ' ', org, '/', sidecar, ' ', id, ' ', kind, ' ', arrayStringConcat(inputs, ' '), ' > ', output, ' ', toString(count)) FROM coverage_as_of(as_of = $1)`, q.AsOf.String())
 	each(all, func(p *played) {
 		var want []string
 		for _, d := range p.world(q.AsOf).Doubts() {
@@ -171,14 +170,10 @@ func (s *stage) compareHoles(q question, all []*played) {
 	})
 }
 
-// wholeAnswered says whether the views answer with what whole movements carried.
-const wholeAnswered = false
-
-// world is the oracle's world as of a time, as the views have it.
+// world is the oracle's world as of a time.
 func (p *played) world(asOf schema.Time) *oracle.World {
 	w := p.worlds[asOf]
 	if w == nil {
-		p.model.ListedOnly = !wholeAnswered
 		w = p.model.World(asOf)
 		p.worlds[asOf] = w
 	}
@@ -196,8 +191,7 @@ func (s *stage) compareDerived(q question, all []*played) {
 		INNER JOIN elector AS e ON e.number = d.number`)
 	each(all, func(p *played) {
 		var want []string
-		p.model.ListedOnly = false
-		for _, m := range p.model.World(schema.Time{}).Movements {
+		for _, m := range p.world(schema.Time{}).Movements {
 			if m.Electors.Mode == schema.Whole {
 				for e := range m.S {
 					want = append(want, fmt.Sprintf("%s/%s %s %s %s %s", m.Ref.Org, m.Ref.Sidecar, m.Ref.ID, e.IDSpace, e.KeyID, e.Key))

@@ -31,12 +31,34 @@ func (w *World) Doubts() []Doubt {
 		doubt(m.Outcome == schema.Failed, "failed", 0)
 		doubt(m.Electors.Mode == schema.Counted, "counted", m.Electors.Records)
 		doubt(m.unkeyed() > 0, "counted", m.unkeyed())
+		doubt(w.unentered(m) > 0, "whole", w.unentered(m))
 		doubt(m.Missing > 0, "chunks_missing", uint64(m.Missing))
 		doubt(!m.Kind.Known(), "unknown_kind", 0)
 		doubt(m.Kind == schema.Destroy && m.EffectiveBasis() == schema.Attested, "attested", 0)
 	}
 	slices.SortStableFunc(out, func(x, y Doubt) int { return cmp.Compare(x.Code, y.Code) })
 	return out
+}
+
+// unentered is how many inputs of a whole movement nothing is known to have entered before it: what was there
+// is not known then.
+func (w *World) unentered(m *Movement) uint64 {
+	if m.Electors.Mode != schema.Whole {
+		return 0
+	}
+	unknown := map[schema.Place]bool{}
+	for _, place := range m.inputs() {
+		unknown[place] = true
+	}
+	for _, earlier := range w.Movements {
+		if earlier == m {
+			break
+		}
+		if earlier.Adds() && earlier.Electors.Mode != schema.Counted {
+			delete(unknown, earlier.Output)
+		}
+	}
+	return uint64(len(unknown))
 }
 
 // unkeyed is how many records had no identifier: at most those of the column that lacked most.

@@ -34,9 +34,6 @@ func (s Set) remove(other Set) {
 // A Model is everything that was delivered. It is a set: adding a message twice, or in another order, makes no
 // difference.
 type Model struct {
-	// ListedOnly leaves out what whole movements carried: they are there, and carried nobody.
-	ListedOnly bool
-
 	movements map[Ref]*recorded
 	outboxes  map[outbox]*chain
 }

@@ -28,7 +28,7 @@ func (m *Model) World(asOf schema.Time) *World {
 		if !movement.Counts() {
 			continue
 		}
-		if movement.Electors.Mode == schema.Whole && !m.ListedOnly {
+		if movement.Electors.Mode == schema.Whole {
 			for _, place := range movement.inputs() {
 				movement.S.add(w.holding[place])
 			}
