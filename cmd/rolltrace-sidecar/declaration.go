@@ -191,7 +191,7 @@ func (d *declaration) readFile(ctx context.Context, keys []*pseudonym.Pseudonymi
 	if err != nil {
 		return &badLine{fmt.Errorf("ids_from: %w", err)}
 	}
-	reader, err := delimited.NewReader(file, config, delimited.Options{Work: keyBlocks(keys)})
+	reader, err := delimited.NewReader(file, config, delimited.Options{})
 	if err != nil {
 		return &badLine{fmt.Errorf("ids_from: %w", err)}
 	}
@@ -201,17 +201,16 @@ func (d *declaration) readFile(ctx context.Context, keys []*pseudonym.Pseudonymi
 	go func() { ended <- reader.Run(ctx) }()
 	var fault error
 	for block := range reader.Blocks() {
-		if made, ok := block.Attached.(*blockKeys); ok {
-			unkeyed := make([]uint64, len(keys))
-			for i, of := range made.of {
-				unkeyed[i] = uint64(block.Records - len(of))
-				if fault == nil {
-					fault = d.add(i, of)
-				}
+		made := keysOf(block, keys)
+		unkeyed := make([]uint64, len(keys))
+		for i, of := range made.of {
+			unkeyed[i] = uint64(block.Records - len(of))
+			if fault == nil {
+				fault = d.add(i, of)
 			}
-			d.tally.Count(uint64(block.Records), unkeyed...)
-			made.reset()
 		}
+		d.tally.Count(uint64(block.Records), unkeyed...)
+		made.reset()
 		block.Free()
 		if fault != nil {
 			cancel()

@@ -20,10 +20,11 @@ import (
 // waits for room.
 const closeTimeout = 45 * time.Second
 
-// A flow is one list on its way through tee, in stages that work at the same time on different blocks: read and keyed;
+// A flow is one list on its way through tee, in stages that work at the same time on different blocks: read; keyed;
 // recorded; put out when it is durable; taken into the evidence.
 type flow struct {
-	reader   *delimited.Reader // made with keyBlocks
+	reader   *delimited.Reader
+	columns  []*pseudonym.Pseudonymiser // of the id columns
 	recorder *producers.Recorder
 	movement schema.Movement
 	out      io.Writer
@@ -58,14 +59,15 @@ func (f *flow) run(ctx context.Context) error {
 	}
 	// What comes before a fault of the input is recorded and put out; the fault ends the flow after it.
 	var inputFault error
-	recorded, put := make(chan step, 2), make(chan step, 2)
+	keyed, recorded, put := make(chan *delimited.Block), make(chan step, 2), make(chan step, 2)
 	stage(func() error {
 		if err := f.reader.Run(flowing); flowing.Err() == nil {
 			inputFault = err
 		}
 		return nil
 	})
-	stage(func() error { defer close(recorded); return f.record(flowing, recorded) })
+	stage(func() error { defer close(keyed); return f.key(flowing, keyed) })
+	stage(func() error { defer close(recorded); return f.record(flowing, keyed, recorded) })
 	stage(func() error { defer close(put); return f.put(flowing, recorded, put) })
 	stage(func() error { f.hash(put); return nil })
 	stages.Wait()
@@ -77,40 +79,50 @@ func (f *flow) run(ctx context.Context) error {
 	return f.close(ctx, err)
 }
 
-// blockKeys are the elector keys of a block, of each id column: attached to the block by keyBlocks.
-type blockKeys struct {
-	of   [][]schema.Key
-	read []int // identifiers that were turned into keys, or were found to be none
-}
+// blockKeys are the elector keys of a block, of each id column.
+type blockKeys struct{ of [][]schema.Key }
 
 // reset forgets the keys, and keeps their memory for the next block.
 func (k *blockKeys) reset() {
 	for i := range k.of {
-		k.of[i], k.read[i] = k.of[i][:0], 0
+		k.of[i] = k.of[i][:0]
 	}
 }
 
-// keyBlocks is the work of a reader: it makes the elector keys of what was read, while that is in the processor's cache.
-func keyBlocks(columns []*pseudonym.Pseudonymiser) func(*delimited.Block) {
-	var ids [256][]byte
-	return func(b *delimited.Block) {
-		keys, ok := b.Attached.(*blockKeys)
-		if !ok {
-			keys = &blockKeys{of: make([][]schema.Key, len(columns)), read: make([]int, len(columns))}
-			b.Attached = keys
-		}
-		for i, p := range columns {
-			for n := b.Read(ids[:], i, keys.read[i]); n > 0; n = b.Read(ids[:], i, keys.read[i]) {
-				keys.of[i] = p.Keys(keys.of[i], ids[:n])
-				keys.read[i] += n
-			}
+// key makes the elector keys of each block.
+func (f *flow) key(ctx context.Context, next chan<- *delimited.Block) error {
+	for block := range f.reader.Blocks() {
+		keysOf(block, f.columns)
+		select {
+		case next <- block:
+		case <-ctx.Done():
+			return nil
 		}
 	}
+	return nil
+}
+
+// keysOf makes the elector keys of a block, and attaches them to it.
+func keysOf(b *delimited.Block, columns []*pseudonym.Pseudonymiser) *blockKeys {
+	keys, ok := b.Attached.(*blockKeys)
+	if !ok {
+		keys = &blockKeys{of: make([][]schema.Key, len(columns))}
+		b.Attached = keys
+	}
+	var ids [256][]byte
+	for i, p := range columns {
+		read := 0
+		for n := b.Read(ids[:], i, read); n > 0; n = b.Read(ids[:], i, read) {
+			keys.of[i] = p.Keys(keys.of[i], ids[:n])
+			read += n
+		}
+	}
+	return keys
 }
 
 // record hands the keys of each block to the outbox, without waiting for the disk.
-func (f *flow) record(ctx context.Context, next chan<- step) error {
-	for block := range f.reader.Blocks() {
+func (f *flow) record(ctx context.Context, blocks <-chan *delimited.Block, next chan<- step) error {
+	for block := range blocks {
 		if f.recording == nil {
 			if err := f.begin(ctx); err != nil {
 				return err

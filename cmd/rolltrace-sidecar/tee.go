@@ -86,7 +86,7 @@ What cannot be read or recorded ends the flow, and the movement is closed as fai
 
 // teeMemory is what the Go runtime is asked to keep to, in bytes, unless GOMEMLIMIT says otherwise: with what is outside of
 // it the process stays below 150 MiB.
-const teeMemory = 96 << 20
+const teeMemory = 112 << 20
 
 func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, stdout, stderr io.Writer) (err error) {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
@@ -111,7 +111,7 @@ func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, s
 	if flags.mac && keys.secret.IsZero() {
 		return boot.Wrong(errors.New("--mac: want the key file too (--key)"))
 	}
-	reader, err := delimited.NewReader(enlarged(stdin), scan, delimited.Options{Work: keyBlocks(keys.of)})
+	reader, err := delimited.NewReader(enlarged(stdin), scan, delimited.Options{})
 	if err != nil {
 		return boot.Wrong(err)
 	}
@@ -124,7 +124,7 @@ func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, s
 	if err != nil {
 		return err
 	}
-	f := &flow{reader: reader, recorder: recorder, movement: movement, out: enlarged(stdout)}
+	f := &flow{reader: reader, columns: keys.of, recorder: recorder, movement: movement, out: enlarged(stdout)}
 	if flags.mac {
 		f.mac = keys.secret.EvidenceMAC()
 	}

@@ -7,8 +7,7 @@ type Block struct {
 	// Release are the bytes that may go on, in order and unchanged: those of the records, or of a compressed
 	// stream as many as tell nothing of later records. It can be empty.
 	Release [][]byte
-	// Attached is the caller's: what Options.Work made of the block. It stays with the block's memory, from one use to
-	// the next.
+	// Attached is the caller's: what it makes of the block. It stays with the block's memory, from one use to the next.
 	Attached any
 
 	slabs []*slab

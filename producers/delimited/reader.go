@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -19,9 +17,6 @@ type Options struct {
 	// Blocks is how many blocks there can be at once: in the hands of the caller, and being filled. No more is
 	// read before one is freed. Defaults to 4; at least 2.
 	Blocks int
-	// Work is called whenever a block has grown, before it is handed out, one call at a time: for what is better done
-	// while the bytes are in the processor's cache. Defaults to nothing.
-	Work func(*Block)
 }
 
 // A Reader runs a Scanner over a stream and hands out Blocks. A compressed stream (gzip with any number of
@@ -38,14 +33,7 @@ type Reader struct {
 	compressed *compressed // nil when the stream is not
 	scanned    int64       // bytes of complete records, uncompressed
 	window     window
-
-	sending sync.Mutex // held to take the block and hand it out, so that blocks keep their order
-	ended   bool       // with sending held: blocks is closed
-	lull    *time.Timer
-	waiting atomic.Bool // the lull's hand-out waits for sending
-
-	mu    sync.Mutex // held, after sending, to change the block that fills
-	block *Block
+	block      *Block // that fills
 }
 
 const (
@@ -89,61 +77,69 @@ func NewReader(source io.Reader, config Config, options Options) (*Reader, error
 func (r *Reader) Blocks() <-chan *Block { return r.blocks }
 
 // Run reads to the end of the stream. Its error is a *SyntaxError, a *ColumnError, one of reading or of the
-// compression, or the context's; the blocks before it have been handed out (but for the context's). When the context
-// ends during a read, that read ends in the background.
+// compression, or the context's; the blocks before it have been handed out (but for the context's). When it returns before
+// the end, a read that is going on ends in the background.
 func (r *Reader) Run(ctx context.Context) error {
+	defer close(r.blocks)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer r.end(cancel)
+	// Reading the first bytes can take as long as any read.
+	opened := make(chan error, 1)
+	go func() { opened <- r.open() }()
+	select {
+	case err := <-opened:
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	size := r.options.BlockBytes
 	for range r.options.Blocks {
 		head := min(headroom, size)
 		r.free <- &slab{data: make([]byte, head+size), head: head, free: r.free}
 	}
 	r.block = r.newBlock()
-	r.lull = time.AfterFunc(time.Hour, func() {
-		// Whoever waits takes all that there is by then.
-		if r.waiting.CompareAndSwap(false, true) {
-			_ = r.handOut(ctx)
-		}
-	})
-	done := make(chan error, 1)
-	go func() { done <- r.work(ctx) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// end closes the channel of blocks when nobody sends any more.
-func (r *Reader) end(cancel func()) {
-	cancel()
-	r.sending.Lock()
-	defer r.sending.Unlock()
-	r.ended = true
-	if r.lull != nil {
-		r.lull.Stop()
-	}
-	close(r.blocks)
-}
-
-// work finds the records in the stream, until its end.
-func (r *Reader) work(ctx context.Context) error {
-	if err := r.open(); err != nil {
-		return err
-	}
 	arrivals := make(chan arrival, 4)
-	go r.fill(ctx, arrivals)
+	filled := make(chan struct{})
+	go func() {
+		defer close(filled)
+		r.fill(ctx, arrivals)
+	}()
+	pause := time.NewTimer(lull)
+	defer pause.Stop()
+	for {
+		a, err := r.next(ctx, arrivals, pause)
+		if err != nil {
+			return err
+		}
+		ended, err := r.scan(ctx, a)
+		if err != nil {
+			return err
+		}
+		if ended {
+			<-filled
+			return nil
+		}
+	}
+}
+
+// next waits for the next arrival. What is complete goes meanwhile, if there is a lull and somebody takes it.
+func (r *Reader) next(ctx context.Context, arrivals <-chan arrival, pause *time.Timer) (arrival, error) {
+	pause.Reset(lull)
+	var out chan<- *Block
 	for {
 		select {
 		case a := <-arrivals:
-			if ended, err := r.scan(ctx, a); ended || err != nil {
-				return err
+			return a, nil
+		case <-pause.C:
+			if !r.block.empty() {
+				out = r.blocks
 			}
+		case out <- r.block:
+			r.block, out = r.newBlock(), nil
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return arrival{}, context.Cause(ctx)
 		}
 	}
 }
@@ -226,41 +222,24 @@ func (r *Reader) scan(ctx context.Context, a arrival) (ended bool, err error) {
 	case a.err != nil:
 		return true, fmt.Errorf("read input: %w", a.err)
 	}
-	r.lull.Reset(lull)
 	return false, nil
 }
 
 // grow adds records to the block, up to its limit. It says whether that is reached.
 func (r *Reader) grow(w *window, final bool) (full bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	b := r.block
-	n, err := r.scanner.Scan(w.bytes(), final, &b.Rows)
-	r.take(b, w, n, final && err == nil)
-	if r.options.Work != nil && !b.empty() {
-		r.options.Work(b)
-	}
-	return b.Records == b.Limit, err
+	n, err := r.scanner.Scan(w.bytes(), final, &r.block.Rows)
+	r.take(r.block, w, n, final && err == nil)
+	return r.block.Records == r.block.Limit, err
 }
 
 // handOut hands out the block that fills, if there is anything in it, when somebody takes it.
 func (r *Reader) handOut(ctx context.Context) error {
-	r.sending.Lock()
-	defer r.sending.Unlock()
-	r.waiting.Store(false)
-	if r.ended {
-		return context.Cause(ctx)
-	}
-	r.mu.Lock()
-	b := r.block
-	if b.empty() {
-		r.mu.Unlock()
+	if r.block.empty() {
 		return nil
 	}
-	r.block = r.newBlock()
-	r.mu.Unlock()
 	select {
-	case r.blocks <- b:
+	case r.blocks <- r.block:
+		r.block = r.newBlock()
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
