@@ -86,7 +86,8 @@ type ended struct {
 // run runs a command in this process.
 func (d *desk) run(stdin []byte, args ...string) ended {
 	d.t.Helper()
-	var stdout, stderr bytes.Buffer
+	var stdout bytes.Buffer
+	var stderr lockedBuffer // the client of the hub may still log when the command has ended
 	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
 	defer cancel()
 	err := boot.Command(commands)(ctx, args, bytes.NewReader(stdin), &stdout, &stderr)
