@@ -86,7 +86,7 @@ func BenchmarkSmallMovements(b *testing.B) {
 	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "ratio")
 }
 
-func record(b *testing.B, box producers.Outbox, movements int) {
+func record(b testing.TB, box producers.Outbox, movements int) {
 	recorder, err := producers.NewRecorder(producers.RecorderConfig{Outbox: box})
 	if err != nil {
 		b.Fatal(err)
