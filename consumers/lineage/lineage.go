@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/rolltrace/rolltrace/consumers"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
@@ -163,12 +165,18 @@ func (l *Lineage) load(ctx context.Context, position graph.LineagePosition) ([]*
 
 // look brings the state to the sequence, and works out what that affects.
 func (l *Lineage) look(ctx context.Context, state *state, to uint64, missing []*step) (*cascade, error) {
-	outlines, err := l.cfg.Graph.Outlines(ctx, l.at, to)
-	if err != nil {
-		return nil, err
-	}
-	chunks, err := l.cfg.Graph.Chunked(ctx, l.at, to)
-	if err != nil {
+	var outlines []graph.Outline
+	var chunks []uint32
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		outlines, err = l.cfg.Graph.Outlines(ctx, l.at, to)
+		return err
+	})
+	group.Go(func() (err error) {
+		chunks, err = l.cfg.Graph.Chunked(ctx, l.at, to)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	changes := append(state.apply(outlines), state.chunks(chunks)...)
