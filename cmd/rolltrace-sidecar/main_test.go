@@ -305,6 +305,9 @@ func (h *hubLog) take(m jetstream.Msg) {
 		if h.byID[r.Movement.ID] == nil {
 			h.byID[r.Movement.ID] = map[uint32]*schema.Movement{}
 		}
+		if before := h.byID[r.Movement.ID][r.Movement.Revision]; before != nil && before.Outcome != r.Movement.Outcome {
+			h.t.Errorf("revision %d of a movement is %q and %q", r.Movement.Revision, before.Outcome, r.Movement.Outcome)
+		}
 		h.byID[r.Movement.ID][r.Movement.Revision] = r.Movement
 	case r.Chunk != nil:
 		if h.chunks[r.Chunk.Movement] == nil {

@@ -299,6 +299,19 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 	}
 	d.recorded("killed", passed, keys)
+	// Whoever came next has closed what was left open, and nothing of a tee that lived.
+	completed := 0
+	for _, m := range hub.movements() {
+		switch {
+		case m.State == schema.Open:
+			t.Error("a movement is still open")
+		case m.Outcome == schema.Completed:
+			completed++
+		}
+	}
+	if completed < 4 {
+		t.Errorf("%d movements are completed, want those of the tees that came to their end", completed)
+	}
 	if len(hub.gaps) > 0 {
 		t.Errorf("gaps were recorded: %+v", hub.gaps[0])
 	}
