@@ -4,7 +4,6 @@
 //	run    holds the outbox: forwards it to the hub, says that it is alive, and lets tee and emit in
 //	tee    passes a list from stdin to stdout, and records whose records were in it
 //	emit   records movements that nobody saw flow: declared, attested, or long past
-//	bench  measures tee against cat on this machine
 //
 // Promise: no byte that tee puts out comes before the elector keys in it are synced to the disk, and what it
 // puts out is, byte for byte, what came in. What cannot be read or recorded stops the flow. No identifier, row or

@@ -31,12 +31,14 @@ others attest, and what old logs tell.
      "output": "lantern-print/uploads/cards.csv", "fields": ["name", "civic_address"],
      "ids_from": {"file": "cards.csv", "id": "elector_id"}}
 
-(each on one line). The fields are those of a movement (docs/events.md). Electors are listed by "ids": ["…"] (or {"email":
+(each on one line). The fields are those of a movement (docs/movement.md). Electors are listed by "ids": ["…"] (or {"email":
 ["…"]}), or by "ids_from": {"file", "id": "[SPACE=]COLUMN", "format", "delimiter", "no_header"}, whose file is sought from
 the folder of FILE; they become keys at once. Or there is "electors": {"mode": "whole"}, or {"mode": "counted", "records": N}.
 
 basis is declared or attested; left out, it is declared where the publishing organisation owns one of the places.
 id, left out, follows from all the rest: the same line emitted again is the same movement, and counts once.
+
+occurred_at may be long past, and no more than a day ahead of this machine's clock.
 
 A bad line is named by its number and reason on stderr, and the others go; then the exit code is 1. Each movement that is
 recorded has its id printed on stdout.`,

@@ -37,7 +37,7 @@ type NATSConfig struct {
 	Token string
 	NKeys []string
 	// MaxStore bounds JetStream's files, in bytes; publishing to a full store is refused. 0 is three quarters
-	// of the free disk.
+	// of the free disk, besides what is there.
 	MaxStore int64
 	// MaxPayload bounds a message, in bytes. Defaults to 1 MiB.
 	MaxPayload int32
@@ -72,7 +72,6 @@ func (cfg *NATSConfig) options() (*server.Options, error) {
 		StoreDir:           cfg.Dir,
 		SyncAlways:         true,
 		JetStreamMaxMemory: natsMemoryStore,
-		JetStreamMaxStore:  cfg.MaxStore,
 		MaxPayload:         cfg.MaxPayload,
 		Authorization:      cfg.Token,
 		TLS:                cfg.TLS != nil,
@@ -131,12 +130,18 @@ func (cfg *NATSConfig) address(opts *server.Options) error {
 
 // NATS is a running server.
 type NATS struct {
-	server *server.Server
-	opts   *server.Options
-	cfg    NATSConfig
-	lock   *os.File
-	url    string
-	once   sync.Once
+	opts *server.Options
+	cfg  NATSConfig
+	lock *os.File
+	url  string
+	once sync.Once
+
+	mu     sync.Mutex
+	server *server.Server // another one after a write fault
+
+	faults   chan struct{} // a write failed
+	stopping chan struct{}
+	watched  chan struct{} // closed when nobody looks for faults any more
 }
 
 // StartNATS starts a server with JetStream on a folder, which this process then holds alone: two servers
@@ -155,11 +160,13 @@ func StartNATS(ctx context.Context, cfg NATSConfig) (*NATS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start nats: %w", err)
 	}
-	n := &NATS{opts: opts, cfg: cfg, lock: lock}
+	opts.JetStreamMaxStore = cfg.maxStore()
+	n := &NATS{opts: opts, cfg: cfg, lock: lock, faults: make(chan struct{}, 1), stopping: make(chan struct{}), watched: make(chan struct{})}
 	if err := n.start(ctx); err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("start nats: %w", err)
 	}
+	go n.watch()
 	return n, nil
 }
 
@@ -168,7 +175,7 @@ func (n *NATS) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := &natsLog{log: n.cfg.Log, fatal: make(chan string, 1)}
+	log := &natsLog{log: n.cfg.Log, fatal: make(chan string, 1), faults: n.faults}
 	srv.SetLoggerV2(log, false, false, false)
 	n.server = srv
 	srv.Start()
@@ -214,12 +221,24 @@ func (n *NATS) settle() {
 	if host.Addr().IsUnspecified() {
 		host = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), host.Port())
 	}
-	n.url = fmt.Sprintf("%s://%s", scheme, host)
+	if n.url == "" { // it stays what it is
+		n.url = fmt.Sprintf("%s://%s", scheme, host)
+		n.cfg.Listen = addr.String()
+	}
 }
 
 // InProcess is the option that connects without a port: nats.Connect("", n.InProcess(), …). Credentials
 // are asked for there too.
-func (n *NATS) InProcess() nats.Option { return nats.InProcessServer(n.server) }
+func (n *NATS) InProcess() nats.Option { return nats.InProcessServer(inProcess{n}) }
+
+// inProcess connects to whichever server runs.
+type inProcess struct{ n *NATS }
+
+func (p inProcess) InProcessConn() (net.Conn, error) {
+	p.n.mu.Lock()
+	defer p.n.mu.Unlock()
+	return p.n.server.InProcessConn()
+}
 
 // Dir is the folder of JetStream's files.
 func (n *NATS) Dir() string { return filepath.Clean(n.cfg.Dir) }
@@ -227,6 +246,8 @@ func (n *NATS) Dir() string { return filepath.Clean(n.cfg.Dir) }
 // Stop ends the server and waits until its files are closed. Stopping again does nothing.
 func (n *NATS) Stop() {
 	n.once.Do(func() {
+		close(n.stopping)
+		<-n.watched
 		n.server.Shutdown()
 		n.server.WaitForShutdown()
 		_ = n.lock.Close()
@@ -235,15 +256,26 @@ func (n *NATS) Stop() {
 
 // natsLog hands the server's words to zerolog. What would end a server of its own ends the start instead.
 type natsLog struct {
-	log   zerolog.Logger
-	fatal chan string
+	log    zerolog.Logger
+	fatal  chan string
+	faults chan<- struct{}
 }
 
 func (l *natsLog) Noticef(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
 func (l *natsLog) Warnf(format string, v ...any)   { l.log.Warn().Msgf(format, v...) }
-func (l *natsLog) Errorf(format string, v ...any)  { l.log.Error().Msgf(format, v...) }
 func (l *natsLog) Debugf(format string, v ...any)  { l.log.Debug().Msgf(format, v...) }
 func (l *natsLog) Tracef(format string, v ...any)  { l.log.Trace().Msgf(format, v...) }
+
+func (l *natsLog) Errorf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	l.log.Error().Msg(text)
+	if isFault(text) {
+		select {
+		case l.faults <- struct{}{}:
+		default: // one is enough
+		}
+	}
+}
 
 func (l *natsLog) Fatalf(format string, v ...any) {
 	select {
