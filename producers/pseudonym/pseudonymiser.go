@@ -13,13 +13,14 @@ const blockSize = 16
 // lanes is how many blocks Keys prepares before it encrypts them. A block that was just put together from
 // two words cannot be loaded as one before the stores have left the pipeline, which takes longer than
 // the encryption itself.
-const lanes = 32
+const lanes = 32 // a multiple of eight
 
 // A Pseudonymiser makes the elector keys of one id space under one secret. It allocates nothing once its
 // scratch has grown to the longest identifier. It is not safe for concurrent use: give each goroutine a
 // Clone.
 type Pseudonymiser struct {
 	block  cipher.Block
+	keys   *schedule // for blocks side by side; nil: one by one
 	rule   rule
 	k1, k2 pair // CMAC's subkeys, for a full last block and for a padded one
 	// The blocks are here and not on the stack because cipher.Block is an interface: its arguments would
@@ -43,7 +44,7 @@ func newPseudonymiser(block cipher.Block, r rule) *Pseudonymiser {
 
 // Clone returns a pseudonymiser that makes the same keys, for another goroutine.
 func (p *Pseudonymiser) Clone() *Pseudonymiser {
-	return &Pseudonymiser{block: p.block, rule: p.rule, k1: p.k1, k2: p.k2, scratch: make([]byte, 0, 64)}
+	return &Pseudonymiser{block: p.block, keys: p.keys, rule: p.rule, k1: p.k1, k2: p.k2, scratch: make([]byte, 0, 64)}
 }
 
 // Key returns the elector key of an identifier, of any length. ok is false when nothing that can identify
@@ -81,9 +82,11 @@ func (p *Pseudonymiser) Keys(dst []schema.Key, identifiers [][]byte) []schema.Ke
 				end += blockSize
 			}
 		}
-		for at := 0; at < end; at += blockSize {
-			lane := p.lane[at : at+blockSize]
-			p.block.Encrypt(lane, lane)
+		if !p.keys.encrypt(&p.lane, end) {
+			for at := 0; at < end; at += blockSize {
+				lane := p.lane[at : at+blockSize]
+				p.block.Encrypt(lane, lane)
+			}
 		}
 		for at := 0; at < end; at += blockSize {
 			dst = append(dst, schema.Key(binary.BigEndian.Uint64(p.lane[at:])))

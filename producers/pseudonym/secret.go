@@ -58,11 +58,14 @@ func (s Secret) KeyID() schema.KeyID {
 
 // Space returns the pseudonymiser of an id space. The caller has checked the id space.
 func (s Secret) Space(space schema.IDSpace) *Pseudonymiser {
-	block, err := aes.NewCipher(s.derive(infoSpace+string(space), subkeySize))
+	subkey := s.derive(infoSpace+string(space), subkeySize)
+	block, err := aes.NewCipher(subkey)
 	if err != nil {
 		panic("pseudonym: " + err.Error()) // only for a key length that AES does not have
 	}
-	return newPseudonymiser(block, ruleOf(space))
+	p := newPseudonymiser(block, ruleOf(space))
+	p.keys = expand(subkey)
+	return p
 }
 
 // EvidenceMAC returns the keyed hash (HMAC-SHA-256) for the bytes of a movement: evidence.mac. A plain
