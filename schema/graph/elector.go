@@ -67,34 +67,34 @@ type Step struct {
 
 // Elector answers with the dossier of one elector.
 func (g *Graph) Elector(ctx context.Context, q ElectorQuestion) (*Dossier, error) {
+	notes := g.newNotes(ctx, q.AsOf)
+	defer notes.close()
+	notes.readMoves(ctx)
 	d, err := g.dossier(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	d.Places = stays(d.Movements)
 	d.Organisations = organisations(d.Places)
-	notes := g.newNotes(q.AsOf)
 	if len(d.Places) == 0 {
 		notes.none("movements of this elector")
-	}
-	flows, err := g.flows(ctx, q.AsOf)
-	if err != nil {
-		return nil, err
 	}
 	been := map[string]bool{}
 	for _, s := range d.Places {
 		been[string(s.Place)] = true
 	}
-	further := flows.downstream(func(p string) bool { return been[p] })
-	d.Answer, err = notes.answer(ctx, only(func(row CoverageRow) bool {
-		switch row.Code {
-		case CodeAttested:
-			return slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] })
-		case CodeCounted: // of what the inputs held, which the elector must have reached
-			return slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] || further[p] })
+	d.Answer, err = notes.answer(func() func(CoverageRow) bool {
+		further := newFlows(notes.moves).downstream(func(p string) bool { return been[p] })
+		return func(row CoverageRow) bool {
+			switch row.Code {
+			case CodeAttested:
+				return slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] })
+			case CodeCounted: // of what the inputs held, which the elector must have reached
+				return slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] || further[p] })
+			}
+			return true
 		}
-		return true
-	}))
+	})
 	return d, err
 }
 
@@ -246,6 +246,9 @@ func (g *Graph) Route(ctx context.Context, q RouteQuestion) (*Route, error) {
 	if err := checkAt(q.To); err != nil {
 		return nil, err
 	}
+	notes := g.newNotes(ctx, q.AsOf)
+	defer notes.close()
+	notes.readMoves(ctx)
 	d, err := g.dossier(ctx, q.ElectorQuestion)
 	if err != nil {
 		return nil, err
@@ -254,7 +257,6 @@ func (g *Graph) Route(ctx context.Context, q RouteQuestion) (*Route, error) {
 	last := slices.IndexFunc(d.Movements, func(m Movement) bool {
 		return m.Outcome != schema.Retracted && m.Output != "" && matches(q.To, string(m.Output))
 	})
-	notes := g.newNotes(q.AsOf)
 	if last >= 0 {
 		a.Steps = route(d.Movements, last)
 	} else {
@@ -263,13 +265,11 @@ func (g *Graph) Route(ctx context.Context, q RouteQuestion) (*Route, error) {
 		}
 		notes.none("movements that brought this elector there")
 	}
-	flows, err := g.flows(ctx, q.AsOf)
-	if err != nil {
-		return nil, err
-	}
-	upstream := flows.upstream(func(p string) bool { return matches(q.To, p) })
-	a.Answer, err = notes.answer(ctx, only(func(row CoverageRow) bool {
-		return row.Code != CodeAttested && (upstream[row.Output] || matches(q.To, row.Output))
-	}))
+	a.Answer, err = notes.answer(func() func(CoverageRow) bool {
+		upstream := newFlows(notes.moves).upstream(func(p string) bool { return matches(q.To, p) })
+		return func(row CoverageRow) bool {
+			return row.Code != CodeAttested && (upstream[row.Output] || matches(q.To, row.Output))
+		}
+	})
 	return a, err
 }

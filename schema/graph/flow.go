@@ -1,37 +1,35 @@
 package graph
 
-import (
-	"context"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
-	"github.com/rolltrace/rolltrace/schema"
-)
+import "slices"
 
 // flows is the graph of places: from where to where movements went, whatever they carried.
 type flows struct{ to, from map[string][]string }
 
-func (g *Graph) flows(ctx context.Context, asOf schema.Time) (*flows, error) {
+func newFlows(moves []move) *flows {
 	f := &flows{to: map[string][]string{}, from: map[string][]string{}}
-	err := g.ask(ctx, "read the graph of places", func(rows driver.Rows) error {
-		var from, to string
-		if err := rows.Scan(&from, &to); err != nil {
-			return err
+	for i := range moves {
+		m := &moves[i]
+		if m.output == "" {
+			continue
 		}
-		f.to[from] = append(f.to[from], to)
-		f.from[to] = append(f.from[to], from)
-		return nil
-	}, "SELECT DISTINCT from_place, to_place FROM flows_as_of(as_of = $1) WHERE to_place != ''", asOf.String())
-	return f, err
+		for _, from := range m.inputs {
+			if !slices.Contains(f.to[from], m.output) {
+				f.to[from] = append(f.to[from], m.output)
+				f.from[m.output] = append(f.from[m.output], from)
+			}
+		}
+	}
+	return f
 }
 
 // downstream returns the places that can be reached from those that start says.
-func (f *flows) downstream(start func(string) bool) map[string]bool { return walk(f.to, start) }
+func (f *flows) downstream(start func(string) bool) map[string]bool { return closure(f.to, start) }
 
 // upstream returns the places from which those that start says can be reached.
-func (f *flows) upstream(start func(string) bool) map[string]bool { return walk(f.from, start) }
+func (f *flows) upstream(start func(string) bool) map[string]bool { return closure(f.from, start) }
 
-func walk(edges map[string][]string, start func(string) bool) map[string]bool {
+// closure returns the places to which edges lead from those that start says.
+func closure(edges map[string][]string, start func(string) bool) map[string]bool {
 	seen := map[string]bool{}
 	var next []string
 	for place, ends := range edges {

@@ -93,6 +93,25 @@ func matches(at, place string) bool {
 	return place == at || strings.HasPrefix(place, at+"/")
 }
 
+// orgOf is the organisation that owns a place.
+func orgOf(place string) string {
+	org, _, _ := strings.Cut(place, "/")
+	return org
+}
+
+// spaces returns what each number of an id space and secret stands for, as Counts of nobody.
+func (g *Graph) spaces(ctx context.Context) (map[uint16]Count, error) {
+	out := map[uint16]Count{}
+	err := g.ask(ctx, "read id spaces", func(rows driver.Rows) error {
+		var space uint16
+		var idSpace, keyID string
+		err := rows.Scan(&space, &idSpace, &keyID)
+		out[space] = Count{IDSpace: schema.IDSpace(idSpace), KeyID: schema.KeyID(keyID)}
+		return err
+	}, "SELECT space, id_space, key_id FROM internal_space")
+	return out, err
+}
+
 // ask runs a question on a view and hands each row to scan.
 func (g *Graph) ask(ctx context.Context, doing string, scan func(driver.Rows) error, sql string, args ...any) error {
 	return query(ctx, g.conn, doing, scan, sql, args...)

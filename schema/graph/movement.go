@@ -120,7 +120,8 @@ func (g *Graph) Movements(ctx context.Context, q MovementQuestion) (*Movements, 
 	if err != nil {
 		return nil, err
 	}
-	notes := g.newNotes(q.Until)
+	notes := g.newNotes(ctx, q.Until)
+	defer notes.close()
 	if len(a.Movements) > limit {
 		a.Movements, numbers = a.Movements[:limit], numbers[:limit]
 		notes.cut(limit, "movements")
@@ -131,7 +132,7 @@ func (g *Graph) Movements(ctx context.Context, q MovementQuestion) (*Movements, 
 	if len(a.Movements) == 0 {
 		notes.none("movements")
 	}
-	a.Answer, err = notes.answer(ctx, only(func(CoverageRow) bool { return false }))
+	a.Answer, err = notes.answer(only(func(CoverageRow) bool { return false }))
 	return a, err
 }
 

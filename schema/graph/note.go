@@ -62,14 +62,49 @@ type CoverageRow struct {
 	Count      uint64      `json:"count"` // records whose electors are not known, or chunks
 }
 
-// notes gathers the notes of one answer.
+// notes gathers the notes of one answer. What is not known at large is read while the question is being answered.
 type notes struct {
-	g    *Graph
-	asOf schema.Time
-	said []Note
+	g        *Graph
+	asOf     schema.Time
+	said     []Note
+	read     *errgroup.Group
+	parts    [5][]Note
+	coverage []CoverageRow
+	moves    []move // see readMoves
+	cancel   context.CancelFunc
 }
 
-func (g *Graph) newNotes(asOf schema.Time) *notes { return &notes{g: g, asOf: asOf} }
+// newNotes begins to read. The notes must be closed.
+func (g *Graph) newNotes(ctx context.Context, asOf schema.Time) *notes {
+	n := &notes{g: g, asOf: asOf}
+	ctx, n.cancel = context.WithCancel(ctx)
+	n.read, ctx = errgroup.WithContext(ctx)
+	for i, find := range []func(context.Context) ([]Note, error){n.holes, n.gaps, n.silent, n.rejected, n.behind} {
+		n.read.Go(func() (err error) {
+			n.parts[i], err = find(ctx)
+			return err
+		})
+	}
+	n.read.Go(func() (err error) {
+		n.coverage, err = g.Coverage(ctx, asOf)
+		return err
+	})
+	return n
+}
+
+// readMoves reads the movements too: for scopes, which are asked when all is read.
+func (n *notes) readMoves(ctx context.Context) {
+	n.read.Go(func() (err error) {
+		n.moves, err = n.g.moves(ctx, n.asOf)
+		return err
+	})
+}
+
+// close ends what is still being read: nothing, unless the question failed.
+func (n *notes) close() {
+	n.cancel()
+	_ = n.read.Wait() // answer has returned it
+}
 
 func (n *notes) none(what string) {
 	n.said = append(n.said, Note{Code: CodeNone, Text: "none recorded: no " + what + " that match"})
@@ -89,32 +124,21 @@ func (n *notes) originUnknown(places []string) {
 	}
 }
 
-// A scope says which of the rows concern an answer.
-type scope func(ctx context.Context, rows []CoverageRow) (func(CoverageRow) bool, error)
+// A scope says which of the rows concern an answer. It is asked when all is read.
+type scope func() func(CoverageRow) bool
 
 // only is the scope of a condition on a row alone.
 func only(concerns func(CoverageRow) bool) scope {
-	return func(context.Context, []CoverageRow) (func(CoverageRow) bool, error) { return concerns, nil }
+	return func() func(CoverageRow) bool { return concerns }
 }
 
 // answer adds what is not known at large, and of the movements that concern the answer.
-func (n *notes) answer(ctx context.Context, s scope) (Answer, error) {
-	group, ctx := errgroup.WithContext(ctx)
-	parts := make([][]Note, 6)
-	for i, find := range []func(context.Context) ([]Note, error){
-		n.holes, n.gaps, n.silent, n.rejected, n.behind,
-		func(ctx context.Context) ([]Note, error) { return n.movements(ctx, s) },
-	} {
-		group.Go(func() (err error) {
-			parts[i], err = find(ctx)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+func (n *notes) answer(s scope) (Answer, error) {
+	if err := n.read.Wait(); err != nil {
 		return Answer{}, err
 	}
 	a := Answer{AsOf: n.asOf, Complete: true, Notes: append([]Note{}, n.said...)}
-	for _, part := range parts {
+	for _, part := range append(n.parts[:], n.movements(s)) {
 		a.Notes = append(a.Notes, part...)
 	}
 	slices.SortStableFunc(a.Notes, func(x, y Note) int {
@@ -132,17 +156,10 @@ var codes = []string{CodeNone, CodeOpen, CodeFailed, CodeCounted, CodeWhole, Cod
 	CodeAttested, CodeHole, CodeGap, CodeSilent, CodeRejected, CodeParked, CodeBehind, CodeUnderived, CodeCut}
 
 // movements makes one note for each code, and one for each attested destroy.
-func (n *notes) movements(ctx context.Context, s scope) ([]Note, error) {
-	rows, err := n.g.Coverage(ctx, n.asOf)
-	if err != nil {
-		return nil, err
-	}
-	concerns, err := s(ctx, rows)
-	if err != nil {
-		return nil, err
-	}
+func (n *notes) movements(s scope) []Note {
+	concerns := s()
 	byCode := map[string][]CoverageRow{}
-	for _, row := range rows {
+	for _, row := range n.coverage {
 		if row.Code == CodeUnknownMovement || concerns(row) {
 			byCode[row.Code] = append(byCode[row.Code], row)
 		}
@@ -177,7 +194,7 @@ func (n *notes) movements(ctx context.Context, s scope) ([]Note, error) {
 		note.Text = movementsText(code, note.Count, sum)
 		out = append(out, note)
 	}
-	return out, nil
+	return out
 }
 
 func movementsText(code string, n, sum uint64) string {

@@ -1,11 +1,9 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"slices"
-	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/rolltrace/rolltrace/schema"
 )
@@ -47,84 +45,79 @@ type ReachAt struct {
 // recorded at none of them, for the inputs that nobody is recorded to have entered; or, when there is no such
 // input, for all of them, and a note says so (CodeOriginUnknown).
 func (g *Graph) Reach(ctx context.Context, q ReachQuestion) (*Reach, error) {
-	return g.reach(ctx, q, "reach", (*flows).downstream, func(row CoverageRow) []string { return row.Inputs })
+	return g.reach(ctx, q, false, func(row CoverageRow) []string { return row.Inputs })
 }
 
 // Sources answers where electors at a place or an organisation came from: Reach, backwards.
 func (g *Graph) Sources(ctx context.Context, q ReachQuestion) (*Reach, error) {
-	return g.reach(ctx, q, "sources", (*flows).upstream, func(row CoverageRow) []string { return []string{row.Output} })
+	return g.reach(ctx, q, true, func(row CoverageRow) []string { return []string{row.Output} })
 }
 
-func (g *Graph) reach(ctx context.Context, q ReachQuestion, view string,
-	further func(*flows, func(string) bool) map[string]bool, near func(CoverageRow) []string) (*Reach, error) {
+// reach walks; near are the places of a movement that is not known well by which it can concern the answer.
+func (g *Graph) reach(ctx context.Context, q ReachQuestion, upstream bool, near func(CoverageRow) []string) (*Reach, error) {
 	if err := checkAt(q.At); err != nil {
 		return nil, err
 	}
+	notes := g.newNotes(ctx, q.AsOf)
+	defer notes.close()
+	moves, err := g.moves(ctx, q.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	start := func(place string) bool { return matches(q.At, place) }
+	found, err := newWalk(moves, start, upstream).run(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	spaces, err := g.spaces(ctx)
+	if err != nil {
+		return nil, err
+	}
 	a := &Reach{At: q.At, Organisations: []ReachOrg{}, Places: []ReachAt{}}
-	index := map[[2]string]*ReachOrg{}
-	var order [][2]string
+	delete(found.places, q.At)
+	delete(found.orgs, q.At)
+	for org, end := range found.orgs {
+		a.Organisations = append(a.Organisations, end.reach(org, moves, spaces))
+	}
 	var unclear []string
-	text, err := walkText(view, q.At, q.AsOf.String())
-	if err != nil {
-		return nil, err
-	}
-	err = g.ask(ctx, "walk the graph", func(rows driver.Rows) error {
-		var org, place, idSpace, keyID string
-		var electors, unknown uint64
-		var hops uint32
-		var first, last time.Time
-		if err := rows.Scan(&org, &place, &idSpace, &keyID, &electors, &hops, &first, &last, &unknown); err != nil {
-			return err
-		}
-		if place != "" && unknown > 0 {
-			unclear = append(unclear, place)
-		}
-		id := [2]string{org, place}
-		end, ok := index[id]
-		if !ok {
-			end = &ReachOrg{Org: org, Hops: hops, FirstAt: at(first), LastAt: at(last)}
-			index[id] = end
-			order = append(order, id)
-		}
-		end.Hops = min(end.Hops, hops)
-		if at(first).Before(end.FirstAt.Time) {
-			end.FirstAt = at(first)
-		}
-		if at(last).After(end.LastAt.Time) {
-			end.LastAt = at(last)
-		}
-		end.Electors = append(end.Electors, Count{schema.IDSpace(idSpace), schema.KeyID(keyID), electors})
-		return nil
-	}, "SELECT org, place, id_space, key_id, electors, hops, first_at, last_at, origin_unknown FROM ("+text+") ORDER BY org, place, id_space, key_id")
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range order {
-		if end := *index[id]; id[1] == "" {
-			a.Organisations = append(a.Organisations, end)
-		} else {
-			a.Places = append(a.Places, ReachAt{schema.Place(id[1]), end})
+	for place, end := range found.places {
+		a.Places = append(a.Places, ReachAt{schema.Place(place), end.reach(orgOf(place), moves, spaces)})
+		for _, unknown := range end.unknown {
+			if unknown > 0 {
+				unclear = append(unclear, place)
+			}
 		}
 	}
-	slices.SortStableFunc(a.Organisations, func(x, y ReachOrg) int { return int(x.Hops) - int(y.Hops) })
-	slices.SortStableFunc(a.Places, func(x, y ReachAt) int { return int(x.Hops) - int(y.Hops) })
+	slices.SortFunc(a.Organisations, func(x, y ReachOrg) int { return cmp.Or(cmp.Compare(x.Hops, y.Hops), cmp.Compare(x.Org, y.Org)) })
+	slices.SortFunc(a.Places, func(x, y ReachAt) int { return cmp.Or(cmp.Compare(x.Hops, y.Hops), cmp.Compare(x.Place, y.Place)) })
 
-	notes := g.newNotes(q.AsOf)
-	if len(order) == 0 {
+	if len(a.Places) == 0 && len(a.Organisations) == 0 {
 		if err := g.checkKnown(ctx, q.At); err != nil {
 			return nil, err
 		}
 		notes.none("movements")
 	}
 	notes.originUnknown(unclear)
-	f, err := g.flows(ctx, q.AsOf)
-	if err != nil {
-		return nil, err
+	further := newFlows(moves).downstream
+	if upstream {
+		further = newFlows(moves).upstream
 	}
-	touched := further(f, func(p string) bool { return matches(q.At, p) })
-	a.Answer, err = notes.answer(ctx, only(func(row CoverageRow) bool {
+	touched := further(start)
+	a.Answer, err = notes.answer(only(func(row CoverageRow) bool {
 		return row.Code != CodeAttested && row.Kind != schema.Destroy &&
-			slices.ContainsFunc(near(row), func(p string) bool { return matches(q.At, p) || touched[p] })
+			slices.ContainsFunc(near(row), func(p string) bool { return start(p) || touched[p] })
 	}))
 	return a, err
+}
+
+// reach is the end of a walk as an answer has it.
+func (e *walkEnd) reach(org string, moves []move, spaces map[uint16]Count) ReachOrg {
+	out := ReachOrg{Org: org, Hops: e.hops, FirstAt: at(moves[e.first].at), LastAt: at(moves[e.last].at), Electors: []Count{}}
+	for space, n := range e.electors {
+		count := spaces[space]
+		count.Electors = n
+		out.Electors = append(out.Electors, count)
+	}
+	slices.SortFunc(out.Electors, compareCounts)
+	return out
 }

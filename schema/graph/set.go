@@ -1,9 +1,12 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/rolltrace/rolltrace/schema"
@@ -55,10 +58,15 @@ func (g *Graph) Electors(ctx context.Context, q ElectorsQuestion) (*Electors, er
 		return nil, fmt.Errorf("%w: electors %q: want %s or %s", ErrMalformed, what, Holding, Reached)
 	}
 	a := &Electors{At: q.At, What: what, Electors: []Count{}, Places: []PlaceCount{}}
-	if err := g.electorCounts(ctx, q, a); err != nil {
+	notes := g.newNotes(ctx, q.AsOf)
+	defer notes.close()
+	moves, err := g.moves(ctx, q.AsOf)
+	if err != nil {
 		return nil, err
 	}
-	notes := g.newNotes(q.AsOf)
+	if err := g.electorCounts(ctx, moves, a); err != nil {
+		return nil, err
+	}
 	if len(a.Electors) == 0 {
 		if err := g.checkKnown(ctx, q.At); err != nil {
 			return nil, err
@@ -70,41 +78,126 @@ func (g *Graph) Electors(ctx context.Context, q ElectorsQuestion) (*Electors, er
 			return nil, err
 		}
 	}
-	var err error
-	a.Answer, err = notes.answer(ctx, func(ctx context.Context, rows []CoverageRow) (func(CoverageRow) bool, error) {
-		into, err := g.into(ctx, q, rows)
+	a.Answer, err = notes.answer(func() func(CoverageRow) bool {
+		into := into(q.At, moves)
 		return func(row CoverageRow) bool {
 			if row.Kind != schema.Destroy {
 				return into(row.Output)
 			}
 			// A destroy takes nothing from what was reached, and on another's word nothing at all.
 			return what == Holding && (into(row.Inputs[0]) && row.Code != CodeAttested || matches(q.At, row.Inputs[0]))
-		}, err
+		}
 	})
 	return a, err
 }
 
-// electorCounts reads the counts: of the organisation, or of the place alone, and of each place.
-func (g *Graph) electorCounts(ctx context.Context, q ElectorsQuestion, a *Electors) error {
-	return g.ask(ctx, "count electors", func(rows driver.Rows) error {
-		var org, place, idSpace, keyID string
+// electorCounts reads the counts: of each place, and of all of them together, each elector once.
+func (g *Graph) electorCounts(ctx context.Context, moves []move, a *Electors) error {
+	places, sets, of := setsAt(moves, a.At, a.What)
+	if len(sets) == 0 {
+		return nil
+	}
+	spaces, err := g.spaces(ctx)
+	if err != nil {
+		return err
+	}
+	ends := "place"
+	if len(places) > 1 {
+		ends = fmt.Sprintf("arrayJoin([place, toUInt32(%d)])", len(places)) // which stands for all of them
+	}
+	parameters := setParameters(sets)
+	parameters["places"] = fmt.Sprintf("%x", littleEndian(of))
+	err = g.ask(clickhouse.Context(ctx, clickhouse.WithParameters(parameters)), "count electors", func(rows driver.Rows) error {
+		var place uint32
+		var space uint16
 		var electors uint64
-		if err := rows.Scan(&org, &place, &idSpace, &keyID, &electors); err != nil {
+		if err := rows.Scan(&place, &space, &electors); err != nil {
 			return err
 		}
-		count := Count{schema.IDSpace(idSpace), schema.KeyID(keyID), electors}
-		if place == "" {
+		count := spaces[space]
+		count.Electors = electors
+		if int(place) == len(places) || len(places) == 1 {
 			a.Electors = append(a.Electors, count)
+		}
+		if int(place) == len(places) {
 			return nil
 		}
-		if n := len(a.Places); n == 0 || string(a.Places[n-1].Place) != place {
-			a.Places = append(a.Places, PlaceCount{Org: org, Place: schema.Place(place)})
+		at := schema.Place(places[place])
+		i := slices.IndexFunc(a.Places, func(p PlaceCount) bool { return p.Place == at })
+		if i < 0 {
+			i = len(a.Places)
+			a.Places = append(a.Places, PlaceCount{Org: at.Org(), Place: at})
 		}
-		last := &a.Places[len(a.Places)-1]
-		last.Electors = append(last.Electors, count)
+		a.Places[i].Electors = append(a.Places[i].Electors, count)
 		return nil
-	}, fmt.Sprintf(`SELECT org, place, id_space, key_id, %[1]s AS n FROM electors_as_of(at = $1, as_of = $2) WHERE n > 0
-		ORDER BY org, place, id_space, key_id`, a.What), q.At, q.AsOf.String())
+	}, fmt.Sprintf(countText, ends, setCondition))
+	slices.SortFunc(a.Places, func(x, y PlaceCount) int { return cmp.Compare(x.Place, y.Place) })
+	for _, p := range a.Places {
+		slices.SortFunc(p.Electors, compareCounts)
+	}
+	slices.SortFunc(a.Electors, compareCounts)
+	return err
+}
+
+// countText counts the electors of each place, and of all: not bucket by bucket, because places are many, and a bitmap
+// knows its own.
+const countText = `
+	WITH reinterpret(unhex({movements:String}), 'Array(UInt32)') AS movements, reinterpret(unhex({places:String}), 'Array(UInt32)') AS places
+	SELECT %s AS at, space, toUInt64(groupBitmapMerge(electors)) AS n
+	FROM
+	(
+		SELECT transform(movement, movements, places, toUInt32(0)) AS place, space, groupBitmapMergeState(electors) AS electors
+		FROM internal_form
+		WHERE %s
+		GROUP BY place, space
+		UNION ALL
+		SELECT transform(movement, movements, places, toUInt32(0)) AS place, space, groupBitmapState(number) AS electors
+		FROM internal_row
+		WHERE movement IN (SELECT arrayJoin(reinterpret(unhex({listed:String}), 'Array(UInt32)')))
+		GROUP BY place, space
+	)
+	GROUP BY at, space
+	HAVING n > 0`
+
+func compareCounts(x, y Count) int {
+	return cmp.Or(cmp.Compare(x.IDSpace, y.IDSpace), cmp.Compare(x.KeyID, y.KeyID))
+}
+
+// setsAt are the sets whose union is held at, or has reached, each of the places asked, and for each set the index of
+// its place. A place holds what the last destroy there kept, and what came since; view/holding.sql says the same.
+func setsAt(moves []move, at, what string) (places []string, sets []setRef, of []uint32) {
+	index := map[string]int{}
+	var ofPlace [][]setRef
+	for i := range moves {
+		m := &moves[i]
+		place := m.output
+		if m.removes {
+			place = m.inputs[0]
+		}
+		if place == "" || !matches(at, place) {
+			continue
+		}
+		n, ok := index[place]
+		if !ok {
+			n = len(places)
+			index[place] = n
+			places, ofPlace = append(places, place), append(ofPlace, nil)
+		}
+		switch {
+		case !m.removes:
+			if m.carries() {
+				ofPlace[n] = append(ofPlace[n], m.set())
+			}
+		case what == Holding && m.kept > 0:
+			ofPlace[n] = []setRef{{m.number, kept, m.kept}}
+		}
+	}
+	for n, refs := range ofPlace {
+		for _, ref := range refs {
+			sets, of = append(sets, ref), append(of, uint32(n))
+		}
+	}
+	return places, sets, of
 }
 
 func (g *Graph) electorKeys(ctx context.Context, q ElectorsQuestion, a *Electors, notes *notes) error {
@@ -135,19 +228,13 @@ func (g *Graph) electorKeys(ctx context.Context, q ElectorsQuestion, a *Electors
 
 // into says which movements into a place could change what is at the place asked: those into itself, and those
 // into whatever was carried on there whole.
-func (g *Graph) into(ctx context.Context, q ElectorsQuestion, rows []CoverageRow) (func(place string) bool, error) {
+func into(asked string, moves []move) func(place string) bool {
 	wholes := map[string][]string{}
-	if len(rows) > 0 {
-		err := g.ask(ctx, "read whole movements", func(rows driver.Rows) error {
-			var from, to string
-			err := rows.Scan(&from, &to)
-			wholes[to] = append(wholes[to], from)
-			return err
-		}, "SELECT DISTINCT from_place, to_place FROM flows_as_of(as_of = $1) WHERE mode = 'whole' AND to_place != ''", q.AsOf.String())
-		if err != nil {
-			return nil, err
+	for i := range moves {
+		if m := &moves[i]; m.mode == schema.Whole && m.output != "" {
+			wholes[m.output] = append(wholes[m.output], m.inputs...)
 		}
 	}
-	carried := walk(wholes, func(p string) bool { return matches(q.At, p) })
-	return func(place string) bool { return place != "" && (matches(q.At, place) || carried[place]) }, nil
+	carried := closure(wholes, func(p string) bool { return matches(asked, p) })
+	return func(place string) bool { return place != "" && (matches(asked, place) || carried[place]) }
 }

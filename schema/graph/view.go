@@ -37,6 +37,8 @@ var views = []view{
 	{name: "internal_listing"},
 	{name: "internal_bitmap"},
 	{name: "internal_row"},
+	{name: "internal_form"},
+	{name: "internal_head"},
 	{name: "internal_set"},
 	{name: "internal_space"},
 	{name: "internal_elector"},
@@ -231,9 +233,3 @@ func (r rendering) InOrder(array string) string { return r.way(array, "arrayReve
 
 // Sign turns the rank of a movement round for a walk against time.
 func (r rendering) Sign() string { return r.way("", "-") }
-
-// walkText is the text of the view reach or sources as a query: ClickHouse takes three times as long to plan
-// the view.
-func walkText(view, at, asOf string) (string, error) {
-	return rendering{parameters: parameters{at: true, asOf: true}, values: &values{at, asOf}}.execute(view)
-}

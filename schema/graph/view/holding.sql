@@ -15,9 +15,7 @@ FROM
         sum(m.removes = 1 AND h.kept > 0) OVER (PARTITION BY place ORDER BY m.occurred_at, m.org, m.sidecar, m.id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS stretch
     FROM ({{template "current" .}}) AS m
     LEFT JOIN
-    (
-        SELECT movement, maxIf(generation, form = 'S') AS carried, maxIf(generation, form = 'kept') AS kept FROM {{.Name "derived_head"}} GROUP BY movement
-    ) AS h ON h.movement = m.movement
+    ({{template "heads" .}}) AS h ON h.movement = m.movement
     WHERE (m.output != '' OR m.removes = 1) AND m.mode != 'counted' AND {{.At "place"}}
 )
 WHERE removes = 0 OR kept > 0 AND stretch = last

@@ -1,0 +1,189 @@
+package graph
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/RoaringBitmap/roaring/v2"
+	"golang.org/x/sync/errgroup"
+)
+
+// An electorSet is a set of elector numbers: a bitmap, or, when there are few and scattered, the numbers in
+// order. One of the two is nil; the empty set is the zero one. Sets are not changed once made.
+type electorSet struct {
+	numbers []uint32
+	bits    *roaring.Bitmap
+}
+
+func (s electorSet) empty() bool { return len(s.numbers) == 0 && (s.bits == nil || s.bits.IsEmpty()) }
+
+// and is the electors of s that are in b.
+func (s electorSet) and(b *roaring.Bitmap) electorSet {
+	if s.bits != nil {
+		return electorSet{bits: roaring.And(s.bits, b)}
+	}
+	return electorSet{numbers: s.filter(b, true)}
+}
+
+// andNot is the electors of s that are not in b.
+func (s electorSet) andNot(b *roaring.Bitmap) electorSet {
+	if s.bits != nil {
+		return electorSet{bits: roaring.AndNot(s.bits, b)}
+	}
+	return electorSet{numbers: s.filter(b, false)}
+}
+
+func (s electorSet) filter(b *roaring.Bitmap, in bool) []uint32 {
+	var out []uint32
+	for i, n := range s.numbers {
+		if b.Contains(n) == in {
+			if out == nil {
+				out = make([]uint32, 0, len(s.numbers)-i)
+			}
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// addTo adds the electors to b.
+func (s electorSet) addTo(b *roaring.Bitmap) {
+	if s.bits != nil {
+		b.Or(s.bits)
+	}
+	b.AddMany(s.numbers)
+}
+
+func (s electorSet) removeFrom(b *roaring.Bitmap) {
+	if s.bits != nil {
+		b.AndNot(s.bits)
+	}
+	for _, n := range s.numbers {
+		b.Remove(n)
+	}
+}
+
+// or is the union of two sets.
+func (s electorSet) or(other electorSet) electorSet {
+	switch {
+	case s.empty():
+		return other
+	case other.empty():
+		return s
+	}
+	b := roaring.New()
+	s.addTo(b)
+	other.addTo(b)
+	return electorSet{bits: b}
+}
+
+// partBuckets is how many buckets of the electors are walked at a time.
+const partBuckets = 64
+
+// A setPart names a part of the electors: of one id space and secret, in a range of buckets.
+type setPart struct{ space, part uint16 }
+
+// electorSets reads sets of electors, at most one of each movement, part by part, by the number of the movement.
+func (g *Graph) electorSets(ctx context.Context, refs []setRef) (map[setPart]map[uint32]electorSet, error) {
+	out := map[setPart]map[uint32]electorSet{}
+	small := map[setPart]map[uint32]electorSet{}
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(setParameters(refs)))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return g.ask(ctx, "read the electors of movements", func(rows driver.Rows) error {
+			var p setPart
+			var movement uint32
+			var state []byte
+			if err := rows.Scan(&p.space, &p.part, &movement, &state); err != nil {
+				return err
+			}
+			bits, err := decodeBitmap(state)
+			put(out, p, movement, electorSet{bits: bits})
+			return err
+		}, fmt.Sprintf(`SELECT space, toUInt16(intDiv(bucket, %d)) AS part, movement, toString(groupBitmapMergeState(electors))
+			FROM internal_form WHERE %s GROUP BY space, part, movement`, partBuckets, setCondition))
+	})
+	group.Go(func() error {
+		return g.ask(ctx, "read the electors of movements", func(rows driver.Rows) error {
+			var p setPart
+			var movement uint32
+			var count uint64
+			var text []byte // an array would be read one boxed element at a time
+			if err := rows.Scan(&p.space, &movement, &count, &text); err != nil {
+				return err
+			}
+			numbers := sortedNumbers(int(count), text)
+			for len(numbers) > 0 {
+				p.part = Bucket(numbers[0]) / partBuckets
+				end, _ := slices.BinarySearch(numbers, (uint32(p.part)+1)*partBuckets<<BucketBits)
+				if p.part == 1<<16/partBuckets-1 {
+					end = len(numbers)
+				}
+				put(small, p, movement, electorSet{numbers: numbers[:end:end]})
+				numbers = numbers[end:]
+			}
+			return nil
+		}, `SELECT space, movement, count(), reinterpret(groupArray(number), 'String') FROM internal_row
+			WHERE movement IN (SELECT arrayJoin(reinterpret(unhex({listed:String}), 'Array(UInt32)'))) GROUP BY space, movement`)
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for p, sets := range small {
+		for movement, set := range sets {
+			put(out, p, movement, set.or(out[p][movement]))
+		}
+	}
+	return out, nil
+}
+
+func put(sets map[setPart]map[uint32]electorSet, p setPart, movement uint32, set electorSet) {
+	if sets[p] == nil {
+		sets[p] = map[uint32]electorSet{}
+	}
+	sets[p][movement] = set
+}
+
+// sortedNumbers reads count little-endian numbers, and brings them in order, each once. Zeroes at the end may have
+// been left out.
+func sortedNumbers(count int, text []byte) []uint32 {
+	text = append(text, make([]byte, max(4*count-len(text), 0))...)
+	numbers := make([]uint32, count)
+	for i := range numbers {
+		numbers[i] = binary.LittleEndian.Uint32(text[4*i:])
+	}
+	if !slices.IsSorted(numbers) {
+		slices.Sort(numbers)
+	}
+	return slices.Compact(numbers)
+}
+
+// decodeBitmap reads the state of ClickHouse's groupBitmap over UInt32: up to 32 numbers as they are, or a bitmap in
+// the portable format of roaring bitmaps.
+func decodeBitmap(state []byte) (*roaring.Bitmap, error) {
+	errForm := errors.New("a set of electors is not in the form of groupBitmap over UInt32")
+	if len(state) < 2 {
+		return nil, errForm
+	}
+	if state[0] == 0 {
+		text := state[2:]
+		if len(text) != 4*int(state[1]) {
+			return nil, errForm
+		}
+		return roaring.BitmapOf(sortedNumbers(int(state[1]), text)...), nil
+	}
+	size, n := binary.Uvarint(state[1:])
+	if state[0] != 1 || n <= 0 || uint64(len(state)-1-n) != size {
+		return nil, errForm
+	}
+	bits := roaring.New()
+	if _, err := bits.FromBuffer(state[1+n:]); err != nil {
+		return nil, errForm
+	}
+	return bits, nil
+}
