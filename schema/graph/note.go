@@ -79,12 +79,15 @@ func (g *Graph) newNotes(ctx context.Context, asOf schema.Time) *notes {
 	n := &notes{g: g, asOf: asOf}
 	ctx, n.cancel = context.WithCancel(ctx)
 	n.read, ctx = errgroup.WithContext(ctx)
-	for i, find := range []func(context.Context) ([]Note, error){n.holes, n.gaps, n.silent, n.rejected, n.behind} {
-		n.read.Go(func() (err error) {
-			n.parts[i], err = find(ctx)
-			return err
-		})
-	}
+	// One after the other: each takes a moment, and a question wants few connections.
+	n.read.Go(func() (err error) {
+		for i, find := range []func(context.Context) ([]Note, error){n.holes, n.gaps, n.silent, n.rejected, n.behind} {
+			if n.parts[i], err = find(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	n.read.Go(func() (err error) {
 		n.coverage, err = g.Coverage(ctx, asOf)
 		return err
