@@ -14,5 +14,6 @@
 // What can be lost: nothing that the hub has acknowledged. What can be late: everything. While ClickHouse or the hub
 // is away the consumer tries again for ever, and takes in no more than Config.IntakeBytes and two batches.
 //
-// Its leaves: numbering (dense numbers for elector keys), deadletter (the rejected stream).
+// Its leaves: numbering (dense numbers for elector keys), lineage (what is not listed is derived), deadletter (the
+// rejected stream).
 package consumers
