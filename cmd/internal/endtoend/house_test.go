@@ -155,6 +155,7 @@ type house struct {
 
 	hubAddress             string
 	hub, consumer, sidecar *process
+	started                chan struct{} // closed when tee can go through the sidecar
 }
 
 func newHouse(t testing.TB) *house {
@@ -215,7 +216,13 @@ func (h *house) startConsumer() {
 
 func (h *house) startSidecar() {
 	h.t.Helper()
-	h.sidecar = start(h.t, h.command("rolltrace-sidecar", "run", "--config", h.path("sidecar.yaml")), nil)
+	started := make(chan struct{})
+	h.started = started
+	h.sidecar = start(h.t, h.command("rolltrace-sidecar", "run", "--config", h.path("sidecar.yaml")), func(line string) {
+		if strings.Contains(line, `"started"`) {
+			close(started)
+		}
+	})
 }
 
 // tee starts a tee that reads stdin and writes to stdout.
@@ -227,30 +234,36 @@ func (h *house) tee(stdin io.Reader, stdout io.Writer, place string) *process {
 	return start(h.t, cmd, nil)
 }
 
-// held is the keys that a place was reached by, in hex, as the people's tool answers, and whether it says that
-// the answer is whole.
-func (h *house) held(place string) (keys []string, complete bool, err error) {
+// held is the keys that a place was reached by, in hex, as the people's tool answers, the codes of the answer's
+// notes, and whether it says that it is whole.
+func (h *house) held(place string) (keys, notes []string, complete bool, err error) {
 	cmd := h.command("rolltrace", "electors", "--at", place, "--reached", "--list", "--limit", "-1", "--json",
 		"--clickhouse", h.clickhouse.DSN(embedded.Owner))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, false, fmt.Errorf("rolltrace electors: %w: %s", err, stderr.Bytes())
+		return nil, nil, false, fmt.Errorf("rolltrace electors: %w: %s", err, stderr.Bytes())
 	}
 	var answer struct {
 		Complete bool `json:"complete"`
-		Keys     []struct {
+		Notes    []struct {
+			Code string `json:"code"`
+		} `json:"notes"`
+		Keys []struct {
 			Key string `json:"key"`
 		} `json:"keys"`
 	}
 	if err := json.Unmarshal(out, &answer); err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
 	for _, k := range answer.Keys {
 		keys = append(keys, k.Key)
 	}
-	return keys, answer.Complete, nil
+	for _, n := range answer.Notes {
+		notes = append(notes, n.Code)
+	}
+	return keys, notes, answer.Complete, nil
 }
 
 // count is how many electors a place was reached by, of all id spaces.
