@@ -52,7 +52,15 @@ type window struct {
 	flying    bool
 	next      *batch
 	closed    bool
+	company   int // results that came together lately: a batch waits a moment for as many
 }
+
+// gatherTime is how long a batch waits for company that is on its way back. Two groups of sessions that take turns at the
+// disk would each wait for two commits; together they wait for one.
+const gatherTime = 300 * time.Microsecond
+
+// maxCompany is the largest company that is waited for: of more, those who are there keep the disk busy.
+const maxCompany = 16
 
 // A batch is what is committed together. Whoever gets the token of lead commits it; the others wait until it is done.
 type batch struct {
@@ -60,8 +68,11 @@ type batch struct {
 	keys    [][]schema.Key
 	records uint64
 	unkeyed []uint64
+	results int
 	lead    chan struct{}
 	done    chan struct{}
+	led     bool        // lead has had its token
+	late    *time.Timer // gives it when the company does not come
 	err     error
 }
 
@@ -141,11 +152,11 @@ func (w *window) add(h *harvest) (*batch, bool) {
 			lead: make(chan struct{}, 1), done: make(chan struct{}),
 		}
 		w.next = b
-		if !w.flying {
-			b.lead <- struct{}{}
-		}
 	}
 	b.records += h.records
+	if b.results++; !w.flying {
+		w.depart(b)
+	}
 	for i, keys := range h.keys {
 		b.keys[i] = append(b.keys[i], keys...)
 		b.unkeyed[i] += h.unkeyed[i]
@@ -184,14 +195,38 @@ func (w *window) fly(ctx context.Context, b *batch) {
 			w.ledger.metrics.Electors.Add(float64(len(keys)))
 		}
 	}
+	// Those of this batch and those who have come meanwhile will soon come together.
+	if b.late != nil {
+		b.late.Stop()
+	}
 	if w.next != nil {
-		w.next.lead <- struct{}{}
+		w.company = min(max(w.company, b.results+w.next.results), maxCompany)
+		w.depart(w.next)
 	}
 	if err != nil || w.held >= w.ledger.cfg.WindowKeys {
 		w.close(schema.Completed)
 	}
 	w.mu.Unlock()
 	close(b.done)
+}
+
+// depart lets a batch go when its company is there, or a moment later; with mu held, and while no other is under way.
+func (w *window) depart(b *batch) {
+	switch {
+	case b.led:
+	case b.results >= w.company-w.company/8: // all but a straggler
+		b.led = true
+		b.lead <- struct{}{}
+	case b.late == nil:
+		b.late = time.AfterFunc(gatherTime, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if !b.led {
+				w.company = b.results
+				w.depart(b)
+			}
+		})
+	}
 }
 
 func (w *window) commit(ctx context.Context, recording *producers.Recording, b *batch) (*producers.Recording, error) {

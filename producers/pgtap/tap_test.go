@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -121,7 +120,6 @@ func (b *bench) tool(stdin, url, name string, args ...string) string {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 2*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(b.server.Bin, name), args...)
-	cmd.Env = append(os.Environ(), "PGOPTIONS=-c client_min_messages=notice")
 	if url != "" {
 		cmd.Args = append(cmd.Args, "-d", url)
 	}
