@@ -108,9 +108,10 @@ func (w *walk) run(ctx context.Context, g *Graph) (*walkResult, error) {
 			part := walkPart{walk: w, sets: sets, entries: entries[p.space], arrivals: map[string]*arrival{}}
 			part.share()
 			part.run()
+			orgs := part.orgs()
 			mu.Lock()
 			defer mu.Unlock()
-			part.addTo(result, p.space)
+			part.addTo(result, p.space, orgs)
 			return nil
 		})
 	}
@@ -290,33 +291,41 @@ func (p *walkPart) arrive(place string, i, hops int, electors, unknown electorSe
 	electors.addTo(a.layers[hops-1])
 }
 
-// addTo adds what arrived in this part.
-func (p *walkPart) addTo(result *walkResult, space uint16) {
-	all := map[string]*roaring.Bitmap{}
-	unknown := map[string]*roaring.Bitmap{}
+// An orgCount is how many electors arrived at an organisation, each once, and how many of them are of unknown origin.
+type orgCount struct{ electors, unknown uint64 }
+
+func (p *walkPart) orgs() map[string]orgCount {
+	electors, unknown := map[string][]*roaring.Bitmap{}, map[string][]*roaring.Bitmap{}
 	for place, a := range p.arrivals {
 		org := orgOf(place)
-		if all[org] == nil {
-			all[org], unknown[org] = roaring.New(), roaring.New()
-		}
-		unknown[org].Or(a.unknown)
+		electors[org] = append(electors[org], a.layers...)
+		unknown[org] = append(unknown[org], a.unknown)
+	}
+	out := map[string]orgCount{}
+	for org := range electors {
+		out[org] = orgCount{roaring.FastOr(electors[org]...).GetCardinality(), roaring.FastOr(unknown[org]...).GetCardinality()}
+	}
+	return out
+}
+
+// addTo adds what arrived in this part.
+func (p *walkPart) addTo(result *walkResult, space uint16, orgs map[string]orgCount) {
+	for place, a := range p.arrivals {
 		var n uint64
 		hops := len(a.layers)
 		for h, layer := range slices.Backward(a.layers) {
-			if layer.IsEmpty() {
-				continue
+			if !layer.IsEmpty() {
+				n += layer.GetCardinality()
+				hops = h + 1
 			}
-			n += layer.GetCardinality()
-			hops = h + 1
-			all[org].Or(layer)
 		}
 		end(result.places, place).add(space, n, a.unknown.GetCardinality(), hops, a.first, a.last)
-		end(result.orgs, org).add(space, 0, 0, hops, a.first, a.last)
+		end(result.orgs, orgOf(place)).add(space, 0, 0, hops, a.first, a.last)
 	}
-	for org, electors := range all {
+	for org, n := range orgs {
 		o := result.orgs[org]
-		o.electors[space] += electors.GetCardinality()
-		o.unknown[space] += unknown[org].GetCardinality()
+		o.electors[space] += n.electors
+		o.unknown[space] += n.unknown
 	}
 }
 

@@ -20,17 +20,10 @@ FROM
     FROM
     (
         SELECT
-            movement,
-            any(toString(r.org))                                    AS org,
-            any(toString(r.sidecar))                                AS sidecar,
-            any(toString(r.id))                                     AS id,
-            argMax(r.occurred_at, (r.revision, r.body_hash))        AS occurred_at,
-            argMax(toString(r.kind), (r.revision, r.body_hash))     AS kind,
-            argMax(toString(r.outcome), (r.revision, r.body_hash))  AS outcome,
-            argMax(r.inputs, (r.revision, r.body_hash))             AS inputs,
-            argMax(toString(r.output), (r.revision, r.body_hash))   AS output,
+            movement, toString(r.org) AS org, toString(r.sidecar) AS sidecar, toString(r.id) AS id, r.occurred_at AS occurred_at,
+            toString(r.kind) AS kind, r.inputs AS inputs, toString(r.output) AS output,
             -- codes that the form of the movement alone decides, and what it announced
-            argMax(arrayFilter(c -> c.1 != '',
+            arrayFilter(c -> c.1 != '',
             [
                 (if(r.state = 'open', 'open', ''), toUInt64(0)),
                 (if(r.outcome = 'failed', 'failed', ''), toUInt64(0)),
@@ -38,11 +31,10 @@ FROM
                 (if(r.mode = 'listed' AND arraySum(r.set_unkeyed) > 0, 'counted', ''), arrayMax(arrayPushBack(r.set_unkeyed, 0))),
                 (if(r.known_kind = 0, 'unknown_kind', ''), toUInt64(0)),
                 (if(r.kind = 'destroy' AND r.effective_basis = 'attested', 'attested', ''), toUInt64(0))
-            ]), (r.revision, r.body_hash)) AS codes,
-            argMax(if(r.mode = 'listed' AND r.state = 'closed', r.set_chunks, []), (r.revision, r.body_hash)) AS announced
-        FROM {{.Name "movement_revision"}} AS r
-        GROUP BY movement
-        {{template "current.real" .}}
+            ]) AS codes,
+            if(r.mode = 'listed' AND r.state = 'closed', r.set_chunks, []) AS announced
+        FROM {{template "latest" .}} AS r
+        WHERE {{template "real" .}}
     ) AS m
     LEFT JOIN
     (
