@@ -52,7 +52,7 @@ func TestTeePassesAndRecords(t *testing.T) {
 		{"gzip members", append(zip(plain[:1000]), zip(plain[1000:])...), []string{"--id", "elector_id"}, ids},
 		{"zstd", encoder.EncodeAll(plain, nil), []string{"--id", "elector_id"}, ids},
 		{"NUL bytes", []byte("i,n\n11,\x00\n22,\x00\x00\n"), []string{"--id", "i"}, []string{"11", "22"}},
-		{"nothing", nil, []string{"--id", "i"}, nil},
+		{"nothing", nil, []string{"--no-header", "--id", "1"}, nil},
 		{"a header", []byte("i,n\n"), []string{"--id", "i"}, nil},
 	} {
 		e := d.good(test.input, d.share(append(test.args, "--fields", "name,civic_address", "--actor", "party-a/people/u0412",
@@ -248,4 +248,14 @@ func TestDefaultOrg(t *testing.T) {
 			t.Errorf("%s from %s to %s: %s publishes", test.kind, test.from, test.to, got)
 		}
 	}
+}
+
+// An empty input is a fault where a header is wanted, and no movement of nobody: so is a closed stdin (<&-), which the runtime
+// makes an empty one.
+func TestTeeOfAnEmptyInput(t *testing.T) {
+	d := newDesk(t)
+	if e := d.run(nil, d.share("--id", "elector_id")...); e.code != 1 || !strings.Contains(e.stderr, `id column "elector_id": the input is empty`) {
+		t.Errorf("exit code %d, said %q", e.code, e.stderr)
+	}
+	d.good(nil, d.share("--id", "1", "--no-header")...)
 }

@@ -59,6 +59,9 @@ func (s *Scanner) begin(data []byte, final bool) (n int, err error) {
 		at++ // an empty line
 	}
 	if at == len(data) {
+		if final && !s.config.NoHeader && len(s.config.Columns) > 0 {
+			return 0, &ColumnError{Column: s.config.Columns[0], Reason: "the input is empty: want at least the header (or --no-header, and the column's number)"}
+		}
 		if final {
 			s.begun = true // nothing at all: there is nobody in it
 			return at, nil

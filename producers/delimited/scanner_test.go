@@ -116,8 +116,9 @@ func TestDialects(t *testing.T) {
 		"TSV, open quote at end":   {Config{Format: TSV, Columns: []string{"id"}}, "name\tid\nAda\t7\n\"Bo\t8\n", two, 2},
 		"header only":              {Config{Columns: []string{"id"}}, "id,name\n", "", 0},
 		"header only, no newline":  {Config{Columns: []string{"id"}}, "id,name", "", 0},
-		"nothing":                  {Config{Columns: []string{"id"}}, "", "", 0},
-		"a byte order mark only":   {Config{Columns: []string{"id"}}, "\ufeff", "", 0},
+		"nothing":                  {Config{Columns: []string{"1"}, NoHeader: true}, "", "", 0},
+		"a byte order mark only":   {Config{Columns: []string{"1"}, NoHeader: true}, "\ufeff", "", 0},
+		"nothing, counted":         {Config{}, "", "", 0},
 		"counted":                  {Config{}, "a,b\n1,\"x\ny\"\n2,z\n\"3 x\n", "", 3},
 		"counted, no header":       {Config{NoHeader: true}, "1\n2\n\n3", "", 3},
 	} {
