@@ -127,13 +127,18 @@ func (c *cascade) take(s *step) {
 
 // held adds what the place held just before the step's movement: what the last destroy kept, and what came since.
 func (c *cascade) held(s *step, p *place) {
-	entries := p.entries[:before(p.entries, s.of)]
+	entries, terms := p.entries[:before(p.entries, s.of)], len(s.Terms)
 	if last := before(p.destroys, s.of); last > 0 {
 		destroy := p.destroys[last-1]
 		entries = entries[after(entries, destroy):]
 		if !destroy.whole() {
 			c.add(s, destroy, graph.Kept)
 		}
+	}
+	if w := lastWhole(p, s.of, entries); w != nil {
+		entries = entries[after(entries, w):]
+		s.Terms = s.Terms[:terms]
+		c.add(s, w, graph.Carried)
 	}
 	for _, m := range entries {
 		if m.whole() {
@@ -143,6 +148,27 @@ func (c *cascade) held(s *step, p *place) {
 			s.cost += max(m.Keys, unknownCost)
 		}
 	}
+}
+
+// A place that more movements than this went into is not united from all of them again for each that leaves it. Only
+// tests change it.
+var manyTerms = 256
+
+// lastWhole returns the last movement that carried all that p held, and p alone, before m and after all but a few of
+// many entries: what it carried stands for them. nil: there is none.
+func lastWhole(p *place, m *movement, entries []*movement) *movement {
+	if len(entries) <= manyTerms {
+		return nil
+	}
+	for _, w := range slices.Backward(p.wholes[:before(p.wholes, m)]) {
+		if after(entries, w) <= manyTerms {
+			return nil
+		}
+		if len(w.inputs) == 1 {
+			return w
+		}
+	}
+	return nil
 }
 
 // add adds a derived set.

@@ -39,6 +39,7 @@ const (
 	firstWait = 50 * time.Millisecond
 	longWait  = 5 * time.Second
 	sayAgain  = 30 * time.Second
+	longRest  = time.Second // between looking, at most
 )
 
 // Run derives whenever the consumer has written something, until ctx ends (nil) or going on would be wrong
@@ -54,6 +55,7 @@ func (l *Lineage) Run(ctx context.Context) error {
 	var said time.Time
 	for {
 		status, changed := l.cfg.Watch()
+		began := time.Now()
 		err := l.derive(ctx, status)
 		switch {
 		case ctx.Err() != nil:
@@ -65,6 +67,9 @@ func (l *Lineage) Run(ctx context.Context) error {
 				l.cfg.Log.Info().Msg("derivations work again")
 			}
 			wait, said = 0, time.Time{}
+			if !rest(ctx, min(time.Since(began), longRest)) { // half of the time is ClickHouse's
+				return nil
+			}
 		default:
 			l.cfg.Metrics.retries.Inc()
 			if now := time.Now(); now.Sub(said) > sayAgain {
@@ -85,6 +90,16 @@ func (l *Lineage) Run(ctx context.Context) error {
 		case <-sweep.C:
 			l.sweep(ctx)
 		}
+	}
+}
+
+// rest waits, and says false when ctx ends.
+func rest(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 

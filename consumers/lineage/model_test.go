@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rolltrace/rolltrace/consumers/lineage"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/schematest"
 	"github.com/rolltrace/rolltrace/schema/wire"
@@ -194,7 +195,9 @@ func TestRandomHistories(t *testing.T) {
 	c := newCentre(t)
 	r := c.consume(t)
 	l := c.lineage(t, nil)
-	for seed := range 12 {
+	defer lineage.ManyTerms(256)
+	for seed := range 16 {
+		lineage.ManyTerms(256 * (seed % 2)) // 0: wherever it can be done
 		random := rand.New(rand.NewPCG(uint64(seed), 1))
 		m := newModel()
 		chains := map[string]*wire.Chain{}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -71,14 +72,22 @@ func NewGeneration(sequence uint64, attempt uint32) Generation {
 	return Generation(sequence<<attemptBits | uint64(attempt&MaxAttempt))
 }
 
+// The statement that derives sets: of a generation, from terms.
 const deriveSQL = `INSERT INTO derived (movement, form, generation, space, bucket, electors)
 SELECT target, target_form, %d, space, bucket, bitmapAndnot(adds, takes) AS electors
 FROM
 (
     SELECT t.target AS target, t.target_form AS target_form, s.space AS space, s.bucket AS bucket,
         groupBitmapMergeStateIf(s.electors, t.takes = 0) AS adds, groupBitmapMergeStateIf(s.electors, t.takes = 1) AS takes
-    FROM
-    (
+    FROM (%s) AS s
+    INNER JOIN term AS t ON t.movement = s.movement AND t.form = s.form
+    GROUP BY target, target_form, space, bucket
+)
+WHERE bitmapCardinality(electors) > 0`
+
+// Where terms are: listed, and derived. What a statement does not need ClickHouse does not plan.
+const (
+	listedSQL = `
         SELECT movement, '' AS form, space, bucket, electors
         FROM set_by_movement
         WHERE movement IN (SELECT movement FROM term WHERE form = '')
@@ -86,23 +95,19 @@ FROM
         SELECT movement, '' AS form, space, toUInt16(bitShiftRight(number, 16)) AS bucket, groupBitmapState(number) AS electors
         FROM row_by_movement
         WHERE movement IN (SELECT movement FROM term WHERE form = '')
-        GROUP BY movement, space, bucket
-        UNION ALL
+        GROUP BY movement, space, bucket`
+	derivedSQL = `
         SELECT movement, toString(form) AS form, space, bucket, electors
         FROM derived
         WHERE movement IN (SELECT movement FROM term WHERE form != '') AND (movement, toString(form), generation) IN
         (
-            SELECT movement, form, toUInt64(%[1]d) FROM term WHERE form != '' AND own = 1
+            SELECT movement, form, toUInt64(%d) FROM term WHERE form != '' AND own = 1
             UNION ALL
             SELECT movement, toString(form), max(generation) FROM derived_head
             WHERE movement IN (SELECT movement FROM term WHERE own = 0) AND (movement, toString(form)) IN (SELECT movement, form FROM term WHERE own = 0)
             GROUP BY movement, form
-        )
-    ) AS s
-    INNER JOIN term AS t ON t.movement = s.movement AND t.form = s.form
-    GROUP BY target, target_form, space, bucket
+        )`
 )
-WHERE bitmapCardinality(electors) > 0`
 
 // Derive works out sets that do not depend on each other, and stores them under the generation. They count
 // when Publish says so, and not before. After an error any part of them may have been stored: the next
@@ -114,16 +119,23 @@ func (l *Lineage) Derive(ctx context.Context, g Generation, derivations []Deriva
 	if err != nil {
 		return fmt.Errorf("derive sets: %w", err)
 	}
-	n := 0
+	var from []string
+	listed, derived := false, false
 	for _, d := range derivations {
 		for _, t := range d.Terms {
 			if err := terms.Append(d.Movement, string(d.Form), t.Movement, string(t.Form), flag(t.Takes), flag(t.Own)); err != nil {
 				return fmt.Errorf("derive sets: %w", err)
 			}
-			n++
+			listed, derived = listed || t.Form == "", derived || t.Form != ""
 		}
 	}
-	if n == 0 {
+	if listed {
+		from = append(from, listedSQL)
+	}
+	if derived {
+		from = append(from, fmt.Sprintf(derivedSQL, uint64(g)))
+	}
+	if len(from) == 0 {
 		return nil
 	}
 	ctx, cancel := withTimeout(ctx, l.timeout)
@@ -132,7 +144,7 @@ func (l *Lineage) Derive(ctx context.Context, g Generation, derivations []Deriva
 		"async_insert": 0, "insert_deduplicate": 0, "insert_quorum": 0,
 		"max_execution_time": 0, // its own: ctx bounds it
 	}))
-	if err := l.conn.Exec(ctx, fmt.Sprintf(deriveSQL, uint64(g))); err != nil {
+	if err := l.conn.Exec(ctx, fmt.Sprintf(deriveSQL, uint64(g), strings.Join(from, "\n        UNION ALL"))); err != nil {
 		return fmt.Errorf("derive sets: %w", explain(err))
 	}
 	return nil
