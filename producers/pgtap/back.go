@@ -307,6 +307,11 @@ func (b *back) scan(ctx context.Context) (again bool, err error) {
 			if have < total && total <= maxControl && kind != 'E' && kind != 'V' {
 				return b.ended(), nil
 			}
+			if kind == 'R' && b.unbound && have == total {
+				total = b.unbind(at, total)
+				have = total
+				body = b.in.data[at+headerSize : at+have : at+have]
+			}
 			large := b.large
 			swallowed, err := b.control(ctx, kind, body, have == total)
 			if err != nil {
@@ -433,6 +438,26 @@ func (b *back) control(ctx context.Context, kind byte, body []byte, complete boo
 }
 
 var unseenPlan = &plan{}
+
+// unbind takes channel binding out of the SASL mechanisms that the server offers over TLS to a client without it, whose
+// libraries would refuse an offer that cannot be meant for them. It returns the message's length.
+func (b *back) unbind(at, total int) int {
+	message := b.in.data[at : at+total]
+	const sasl, plus = 10, "SCRAM-SHA-256-PLUS\x00"
+	if total < headerSize+4 || binary.BigEndian.Uint32(message[headerSize:]) != sasl {
+		return total
+	}
+	mechanism := bytes.Index(message, []byte(plus))
+	if mechanism < 0 {
+		return total
+	}
+	from := at + mechanism
+	copy(b.in.data[from:], b.in.data[from+len(plus):b.in.to])
+	b.in.to -= len(plus)
+	total -= len(plus)
+	binary.BigEndian.PutUint32(b.in.data[at+1:], uint32(total-1))
+	return total
+}
 
 // trace finds out what is recorded of a result with these columns.
 func (b *back) trace(ctx context.Context, body []byte, complete bool) (*plan, error) {

@@ -1,9 +1,18 @@
 package pgtap_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/rolltrace/rolltrace/schema/schematest"
 )
 
-func TestMain(m *testing.M) { schematest.Main(m) }
+// processEnv makes this test binary a tap.
+const processEnv = "PGTAP_TEST_PROCESS"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(processEnv) != "" {
+		os.Exit(tapProcess())
+	}
+	schematest.Main(m)
+}

@@ -2,6 +2,7 @@ package pgtap
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"maps"
@@ -43,6 +44,7 @@ type session struct {
 	recorder       *producers.Recorder
 	keyers         map[schema.IDSpace]Keyer
 	key            []byte        // BackendKeyData: what a cancel request needs
+	unbound        bool          // the server's side is TLS and the client's is not
 	status         atomic.Uint32 // of the transaction, as ReadyForQuery says it
 	front          front
 	back           back
@@ -116,6 +118,7 @@ func (t *Tap) newSession(client, server net.Conn, start startup, log zerolog.Log
 		User: start.parameters["user"], Database: start.parameters["database"],
 		Application: start.parameters["application_name"], Address: host(client.RemoteAddr()),
 	}
+	s.unbound = t.cfg.ServerTLS != nil && !isTLS(client)
 	s.recordedBy = schema.RecordedBy{User: label(s.who.User), Host: label(s.who.Address)}
 	var err error
 	s.recorder, err = newRecorder(t.cfg, s.recordedBy)
@@ -218,6 +221,11 @@ func (s *session) whom(statement *Statement) Client {
 		maps.Copy(who.Tags, statement.Tags)
 	}
 	return who
+}
+
+func isTLS(conn net.Conn) bool {
+	_, ok := conn.(*tls.Conn)
+	return ok
 }
 
 // host is the address without its port; "local" for a Unix socket.
