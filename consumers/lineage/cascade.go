@@ -48,7 +48,7 @@ func plan(changes []change, missing []*step) *cascade {
 		}
 		if change.was != nil && change.was.whole() && (change.is == nil || !change.is.whole()) {
 			// What it carried was published, or would have been had it come earlier: nobody is to be able to tell.
-			c.steps = append(c.steps, &step{of: change.was, plain: true, Derivation: graph.Derivation{DerivedSet: graph.DerivedSet{Movement: change.was.Movement, Form: graph.Carried}}})
+			c.steps = append(c.steps, &step{of: change.was, plain: true, Derivation: graph.Derivation{DerivedSet: graph.DerivedSet{Movement: change.was.number, Form: graph.Carried}}})
 		}
 	}
 	for len(c.queue) > 0 {
@@ -61,10 +61,10 @@ func plan(changes []change, missing []*step) *cascade {
 func sets(m *movement) []*step {
 	var out []*step
 	if m != nil && m.whole() {
-		out = append(out, &step{of: m, Derivation: graph.Derivation{DerivedSet: graph.DerivedSet{Movement: m.Movement, Form: graph.Carried}}})
+		out = append(out, &step{of: m, Derivation: graph.Derivation{DerivedSet: graph.DerivedSet{Movement: m.number, Form: graph.Carried}}})
 	}
 	if m != nil && m.destroys() {
-		out = append(out, &step{of: m, Derivation: graph.Derivation{DerivedSet: graph.DerivedSet{Movement: m.Movement, Form: graph.Kept}}})
+		out = append(out, &step{of: m, Derivation: graph.Derivation{DerivedSet: graph.DerivedSet{Movement: m.number, Form: graph.Kept}}})
 	}
 	return out
 }
@@ -112,7 +112,7 @@ func (c *cascade) take(s *step) {
 	default:
 		c.held(s, m.inputs[0])
 		if len(s.Terms) > 0 {
-			s.Terms = append(s.Terms, graph.Term{Movement: m.Movement, Takes: true})
+			s.Terms = append(s.Terms, graph.Term{Movement: m.number, Takes: true})
 			s.plain = false
 		}
 		c.touch(m.inputs[0], m)
@@ -144,8 +144,8 @@ func (c *cascade) held(s *step, p *place) {
 		if m.whole() {
 			c.add(s, m, graph.Carried)
 		} else {
-			s.Terms = append(s.Terms, graph.Term{Movement: m.Movement})
-			s.cost += max(m.Keys, unknownCost)
+			s.Terms = append(s.Terms, graph.Term{Movement: m.number})
+			s.cost += max(m.keys, unknownCost)
 		}
 	}
 }
@@ -173,7 +173,7 @@ func lastWhole(p *place, m *movement, entries []*movement) *movement {
 
 // add adds a derived set.
 func (c *cascade) add(s *step, m *movement, form graph.DerivedForm) {
-	t := graph.Term{Movement: m.Movement, Form: form}
+	t := graph.Term{Movement: m.number, Form: form}
 	of := c.index[set(t)]
 	switch {
 	case of == nil:

@@ -157,11 +157,12 @@ func (l *Lineage) catchUp(ctx context.Context) error {
 // and are not: those of a kind that an earlier version did not derive.
 func (l *Lineage) load(ctx context.Context, position graph.LineagePosition) ([]*step, error) {
 	state := newState()
-	outlines, err := l.cfg.Graph.Outlines(ctx, 0, position.Derived)
-	if err != nil {
-		return nil, err
+	for o, err := range l.cfg.Graph.Outlines(ctx, 0, position.Derived) {
+		if err != nil {
+			return nil, err
+		}
+		state.apply(o)
 	}
-	state.apply(outlines)
 	published, err := l.cfg.Graph.Published(ctx)
 	if err != nil {
 		return nil, err
@@ -180,12 +181,19 @@ func (l *Lineage) load(ctx context.Context, position graph.LineagePosition) ([]*
 
 // look brings the state to the sequence, and works out what that affects.
 func (l *Lineage) look(ctx context.Context, state *state, to uint64, missing []*step) (*cascade, error) {
-	var outlines []graph.Outline
+	var changes []change
 	var chunks []uint32
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		outlines, err = l.cfg.Graph.Outlines(ctx, l.at, to)
-		return err
+	group.Go(func() error {
+		for o, err := range l.cfg.Graph.Outlines(ctx, l.at, to) {
+			if err != nil {
+				return err
+			}
+			if change, ok := state.apply(o); ok {
+				changes = append(changes, change)
+			}
+		}
+		return nil
 	})
 	group.Go(func() (err error) {
 		chunks, err = l.cfg.Graph.Chunked(ctx, l.at, to)
@@ -194,7 +202,7 @@ func (l *Lineage) look(ctx context.Context, state *state, to uint64, missing []*
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	changes := append(state.apply(outlines), state.chunks(chunks)...)
+	changes = append(changes, state.chunks(chunks)...)
 	missing = slices.DeleteFunc(missing, func(s *step) bool { return state.movements[s.Movement] != s.of }) // the changes have those
 	return plan(changes, missing), nil
 }

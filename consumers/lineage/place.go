@@ -1,36 +1,59 @@
 package lineage
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/rolltrace/rolltrace/schema"
-	"github.com/rolltrace/rolltrace/schema/graph"
 )
 
-// A movement is one that counts: not retracted, and of no exercise.
+// A movement is one that counts: not retracted, and of no exercise. All of them are in memory: some 170 bytes
+// each, with what points to them.
 type movement struct {
-	graph.Outline
-	inputs []*place
-	output *place // nil for a destroy
+	number  uint32
+	mode    schema.Mode
+	removes bool
+	keys    uint64 // announced
+	at      int64  // microseconds
+	from    *sidecar
+	id      uuid.UUID
+	inputs  []*place
+	output  *place // nil for a destroy
 }
 
+// A sidecar is there once for all of its movements.
+type sidecar struct{ org, name string }
+
 // enters says whether the movement brings electors to its output.
-func (m *movement) enters() bool { return m.output != nil && m.Mode != schema.Counted }
+func (m *movement) enters() bool { return m.output != nil && m.mode != schema.Counted }
 
 // destroys says whether the movement takes electors away from its input.
-func (m *movement) destroys() bool { return m.Removes && m.Mode != schema.Counted }
+func (m *movement) destroys() bool { return m.removes && m.mode != schema.Counted }
 
 // whole says whether its electors are derived.
-func (m *movement) whole() bool { return m.Mode == schema.Whole }
+func (m *movement) whole() bool { return m.mode == schema.Whole }
 
-func compare(a, b *movement) int { return a.Compare(&b.Outline) }
+// compare is the order of movements: (occurred_at, org, sidecar, id).
+func compare(a, b *movement) int {
+	if a.at != b.at {
+		return cmp.Compare(a.at, b.at)
+	}
+	if a.from != b.from {
+		return cmp.Or(strings.Compare(a.from.org, b.from.org), strings.Compare(a.from.name, b.from.name))
+	}
+	return bytes.Compare(a.id[:], b.id[:]) // as their texts compare
+}
 
 // equal says whether two forms of a movement mean the same to every derivation.
 func equal(a, b *movement) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return compare(a, b) == 0 && a.Mode == b.Mode && a.Removes == b.Removes && a.output == b.output && slices.Equal(a.inputs, b.inputs)
+	return compare(a, b) == 0 && a.mode == b.mode && a.removes == b.removes && a.output == b.output && slices.Equal(a.inputs, b.inputs)
 }
 
 // A place knows the movements at it, each list in their order.

@@ -8,10 +8,11 @@ import (
 type state struct {
 	movements map[uint32]*movement // those that count
 	places    map[string]*place
+	sidecars  map[sidecar]*sidecar
 }
 
 func newState() *state {
-	return &state{movements: map[uint32]*movement{}, places: map[string]*place{}}
+	return &state{movements: map[uint32]*movement{}, places: map[string]*place{}, sidecars: map[sidecar]*sidecar{}}
 }
 
 func (s *state) place(name string) *place {
@@ -28,39 +29,44 @@ func (s *state) movement(o graph.Outline) *movement {
 	if o.Void {
 		return nil
 	}
-	m := &movement{Outline: o}
-	for _, name := range o.Inputs {
-		m.inputs = append(m.inputs, s.place(name))
+	m := &movement{number: o.Movement, mode: o.Mode, removes: o.Removes, keys: o.Keys, at: o.OccurredAt, id: o.ID,
+		from: s.sidecar(sidecar{o.Org, o.Sidecar}), inputs: make([]*place, len(o.Inputs))}
+	for i, name := range o.Inputs {
+		m.inputs[i] = s.place(name)
 	}
 	if o.Output != "" {
 		m.output = s.place(o.Output)
 	}
-	m.Inputs, m.Output = nil, ""
 	return m
+}
+
+func (s *state) sidecar(name sidecar) *sidecar {
+	known, ok := s.sidecars[name]
+	if !ok {
+		known = &name
+		s.sidecars[name] = known
+	}
+	return known
 }
 
 // A change is a movement before and after some messages of the log; nil where it does not count.
 type change struct{ was, is *movement }
 
-// apply brings outlines in, and returns what they changed.
-func (s *state) apply(outlines []graph.Outline) []change {
-	var changes []change
-	for _, o := range outlines {
-		was, is := s.movements[o.Movement], s.movement(o)
-		if equal(was, is) {
-			continue
-		}
-		if was != nil {
-			was.remove()
-			delete(s.movements, o.Movement)
-		}
-		if is != nil {
-			is.insert()
-			s.movements[o.Movement] = is
-		}
-		changes = append(changes, change{was, is})
+// apply brings an outline in, and says whether it changed anything.
+func (s *state) apply(o graph.Outline) (change, bool) {
+	was, is := s.movements[o.Movement], s.movement(o)
+	if equal(was, is) {
+		return change{}, false
 	}
-	return changes
+	if was != nil {
+		was.remove()
+		delete(s.movements, o.Movement)
+	}
+	if is != nil {
+		is.insert()
+		s.movements[o.Movement] = is
+	}
+	return change{was, is}, true
 }
 
 // chunks returns the changes that are the arrival of further electors of listed movements.

@@ -1,10 +1,10 @@
 package graph
 
 import (
-	"bytes"
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -29,33 +29,44 @@ type Outline struct {
 	Keys       uint64 // announced, at most
 }
 
-// Compare is the order of movements: (occurred_at, org, sidecar, id).
-func (o *Outline) Compare(other *Outline) int {
-	return cmp.Or(
-		cmp.Compare(o.OccurredAt, other.OccurredAt),
-		strings.Compare(o.Org, other.Org),
-		strings.Compare(o.Sidecar, other.Sidecar),
-		bytes.Compare(o.ID[:], other.ID[:]), // as their texts compare
-	)
+// Outlines yields the movements of which log messages in (after, upTo] brought a revision, in the form that
+// they have as of upTo, in the order of OccurredAt, and then the error, if any. An outline is good until the next one.
+func (l *Lineage) Outlines(ctx context.Context, after, upTo uint64) iter.Seq2[Outline, error] {
+	return func(yield func(Outline, error) bool) {
+		stopped := errors.New("stopped")
+		err := l.outlines(ctx, after, upTo, func(o Outline) error {
+			if !yield(o, nil) {
+				return stopped
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, stopped) {
+			yield(Outline{}, err)
+		}
+	}
 }
 
-// Outlines returns the movements of which log messages in (after, upTo] brought a revision, in the form that
-// they have as of upTo, in no order.
-func (l *Lineage) Outlines(ctx context.Context, after, upTo uint64) ([]Outline, error) {
+func (l *Lineage) outlines(ctx context.Context, after, upTo uint64, each func(Outline) error) error {
 	// A new graph is read whole: looking for the movements first would be in vain.
 	changed := ""
 	if after > 0 {
 		changed = "AND movement IN (SELECT movement FROM movement_revision WHERE stream_sequence > $1 AND stream_sequence <= $2)"
 	}
-	var out []Outline
-	err := query(ctx, l.conn, "read movements", func(rows driver.Rows) error {
+	return query(ctx, l.conn, "read movements", func(rows driver.Rows) error {
 		var o Outline
 		var mode string
 		var removes, void uint8
 		err := rows.Scan(&o.Movement, &o.Org, &o.Sidecar, &o.ID, &o.OccurredAt, &o.Inputs, &o.Output, &mode, &removes, &void, &o.Keys)
-		o.Mode, o.Removes, o.Void = schema.Mode(mode), removes == 1, void == 1
-		out = append(out, o)
-		return err
+		if err != nil {
+			return err
+		}
+		o.Removes, o.Void = removes == 1, void == 1
+		for _, known := range []schema.Mode{schema.Listed, schema.Whole, schema.Counted} { // a text for all
+			if string(known) == mode {
+				o.Mode = known
+			}
+		}
+		return each(o)
 	}, `SELECT movement, f.1, f.2, f.3, f.4, f.5, f.6, f.7, f.8, f.9, f.10
 		FROM
 		(
@@ -64,8 +75,8 @@ func (l *Lineage) Outlines(ctx context.Context, after, upTo uint64) ([]Outline, 
 			FROM movement_revision
 			WHERE stream_sequence > $3 AND stream_sequence <= $2 `+changed+`
 			GROUP BY movement
-		)`, after, upTo, uint64(0))
-	return out, err
+		)
+		ORDER BY f.4`, after, upTo, uint64(0))
 }
 
 // Chunked returns the movements of which log messages in (after, upTo] brought a chunk, in no order.
