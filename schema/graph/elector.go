@@ -3,9 +3,11 @@ package graph
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rolltrace/rolltrace/schema"
 )
@@ -69,8 +71,7 @@ type Step struct {
 func (g *Graph) Elector(ctx context.Context, q ElectorQuestion) (*Dossier, error) {
 	notes := g.newNotes(ctx, q.AsOf)
 	defer notes.close()
-	notes.readMoves(ctx)
-	d, err := g.dossier(ctx, q)
+	d, err := g.dossier(ctx, q, notes)
 	if err != nil {
 		return nil, err
 	}
@@ -98,56 +99,118 @@ func (g *Graph) Elector(ctx context.Context, q ElectorQuestion) (*Dossier, error
 	return d, err
 }
 
-// dossier reads the movements of the elector; the rest of a Dossier is made from them.
-func (g *Graph) dossier(ctx context.Context, q ElectorQuestion) (*Dossier, error) {
-	d := &Dossier{Movements: []Movement{}}
-	spaces := map[ElectorKey]bool{}
-	err := g.ask(ctx, "read dossier", func(rows driver.Rows) error {
-		var row struct {
-			Key     string `ch:"key"`
-			IDSpace string `ch:"id_space"`
-			KeyID   string `ch:"key_id"`
-			movementRow
-		}
-		if err := rows.ScanStruct(&row); err != nil {
-			return err
-		}
-		d.Elector = ElectorKey{schema.IDSpace(row.IDSpace), schema.KeyID(row.KeyID), row.Key}
-		spaces[d.Elector] = true
-		d.Movements = append(d.Movements, row.movement())
-		return nil
-	}, `SELECT * FROM dossier_as_of(key = $1, as_of = $2) WHERE ($3 = '' OR id_space = $3) AND ($4 = '' OR key_id = $4)
-		ORDER BY occurred_at, org, sidecar, id`, q.Key.String(), q.AsOf.String(), string(q.IDSpace), string(q.KeyID))
-	if err != nil {
+// dossier reads the movements of the elector; the rest of a Dossier is made from them. The notes get all movements.
+func (g *Graph) dossier(ctx context.Context, q ElectorQuestion, notes *notes) (*Dossier, error) {
+	var found []numbered
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		found, err = g.findElector(groupCtx, q)
+		return err
+	})
+	group.Go(func() (err error) {
+		notes.moves, err = g.moves(groupCtx, q.AsOf)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	if len(spaces) > 1 {
-		return nil, fmt.Errorf("%w: the key is known in %d id spaces: say in which", ErrMalformed, len(spaces))
+	carried := map[uint32]uint64{} // generations that count
+	for i := range notes.moves {
+		if m := &notes.moves[i]; m.mode == schema.Whole {
+			carried[m.number] = m.carried
+		}
 	}
-	if len(spaces) == 0 {
-		return d, g.findElector(ctx, q, d)
+	d := &Dossier{Movements: []Movement{}}
+	known := 0
+	for _, e := range found {
+		movements, err := g.movementsOf(ctx, e, carried, q.AsOf)
+		if err != nil {
+			return nil, err
+		}
+		if len(movements) > 0 {
+			known++
+			d.Movements = movements
+		}
+		if len(movements) > 0 || known == 0 {
+			d.Elector = ElectorKey{e.IDSpace, e.KeyID, q.Key.String()}
+		}
+	}
+	if known > 1 {
+		return nil, fmt.Errorf("%w: the key is known in %d id spaces: say in which", ErrMalformed, known)
 	}
 	return d, nil
 }
 
-// findElector tells an elector without movements so far from one that nobody has seen.
-func (g *Graph) findElector(ctx context.Context, q ElectorQuestion, d *Dossier) error {
-	found := 0
-	err := g.ask(ctx, "look up elector", func(rows driver.Rows) error {
-		var idSpace, keyID string
-		if err := rows.Scan(&idSpace, &keyID); err != nil {
-			return err
+// A numbered is an elector with its number, and with what its space stands for.
+type numbered struct {
+	Count
+	space  uint16
+	number uint32
+}
+
+// findElector returns the elector: once for each id space and secret that it is known in.
+func (g *Graph) findElector(ctx context.Context, q ElectorQuestion) ([]numbered, error) {
+	spaces, err := g.spaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []numbered
+	err = g.ask(ctx, "look up elector", func(rows driver.Rows) error {
+		var e numbered
+		err := rows.Scan(&e.space, &e.number)
+		e.Count = spaces[e.space]
+		if (q.IDSpace == "" || q.IDSpace == e.IDSpace) && (q.KeyID == "" || q.KeyID == e.KeyID) {
+			found = append(found, e)
 		}
-		d.Elector = ElectorKey{schema.IDSpace(idSpace), schema.KeyID(keyID), q.Key.String()}
-		found++
-		return nil
-	}, `SELECT k.id_space, k.key_id FROM internal_elector AS e INNER JOIN internal_space AS k ON k.space = e.space
-		WHERE e.key = $1 AND ($2 = '' OR k.id_space = $2) AND ($3 = '' OR k.key_id = $3) ORDER BY k.id_space, k.key_id`,
-		uint64(q.Key), string(q.IDSpace), string(q.KeyID))
-	if err == nil && found == 0 {
+		return err
+	}, "SELECT DISTINCT space, number FROM internal_number WHERE key = $1", uint64(q.Key))
+	if err == nil && len(found) == 0 {
 		err = ErrUnknownElector
 	}
-	return err
+	slices.SortFunc(found, func(x, y numbered) int { return compareCounts(x.Count, y.Count) })
+	return found, err
+}
+
+// movementsOf returns the movements that carried an elector, in order, whether they were listed, or derived in the
+// generations that count.
+func (g *Graph) movementsOf(ctx context.Context, e numbered, carried map[uint32]uint64, asOf schema.Time) ([]Movement, error) {
+	modes := map[uint32]map[schema.Mode]bool{}
+	err := g.ask(ctx, "look up the movements of an elector", func(rows driver.Rows) error {
+		var movement uint32
+		var form uint8
+		var generation uint64
+		if err := rows.Scan(&movement, &form, &generation); err != nil {
+			return err
+		}
+		if modes[movement] == nil {
+			modes[movement] = map[schema.Mode]bool{}
+		}
+		if setForm(form) == listed {
+			modes[movement][schema.Listed] = true
+		} else if generation == carried[movement] {
+			modes[movement][schema.Whole] = true
+		}
+		return nil
+	}, fmt.Sprintf(`SELECT movement, form, generation FROM internal_form_by_bucket WHERE bucket = %d AND space = %d AND bitmapContains(electors, toUInt32(%d))
+		UNION ALL SELECT movement, toUInt8(0), toUInt64(0) FROM internal_row_by_elector WHERE number = %[3]d AND space = %[2]d`,
+		Bucket(e.number), e.space, e.number))
+	if err != nil || len(modes) == 0 {
+		return nil, err
+	}
+	var out []Movement
+	err = g.ask(ctx, "read dossier", func(rows driver.Rows) error {
+		var row movementRow
+		if err := rows.ScanStruct(&row); err != nil {
+			return err
+		}
+		if modes[row.Number][schema.Mode(row.Mode)] {
+			out = append(out, row.movement())
+		}
+		return nil
+	}, "SELECT * FROM internal_listing WHERE movement IN ("+list(slices.Sorted(maps.Keys(modes)))+`)
+		AND ($1 = '' OR occurred_at <= parseDateTime64BestEffort(if($1 = '', '2299-12-31', $1), 6, 'UTC'))
+		ORDER BY occurred_at, org, sidecar, id`, asOf.String())
+	return out, err
 }
 
 // stays folds movements, in order, into the places where they brought the elector.
@@ -248,8 +311,7 @@ func (g *Graph) Route(ctx context.Context, q RouteQuestion) (*Route, error) {
 	}
 	notes := g.newNotes(ctx, q.AsOf)
 	defer notes.close()
-	notes.readMoves(ctx)
-	d, err := g.dossier(ctx, q.ElectorQuestion)
+	d, err := g.dossier(ctx, q.ElectorQuestion, notes)
 	if err != nil {
 		return nil, err
 	}

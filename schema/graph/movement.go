@@ -71,6 +71,8 @@ type Movements struct {
 // Movements lists movements in their current form, with the electors that they carried. What is not known of
 // a movement of the list is said by its own state, outcome and mode; the notes are about what may be missing.
 func (g *Graph) Movements(ctx context.Context, q MovementQuestion) (*Movements, error) {
+	notes := g.newNotes(ctx, q.Until)
+	defer notes.close()
 	where := []string{"1"}
 	var args []any
 	add := func(condition string, arg any) {
@@ -120,8 +122,6 @@ func (g *Graph) Movements(ctx context.Context, q MovementQuestion) (*Movements, 
 	if err != nil {
 		return nil, err
 	}
-	notes := g.newNotes(ctx, q.Until)
-	defer notes.close()
 	if len(a.Movements) > limit {
 		a.Movements, numbers = a.Movements[:limit], numbers[:limit]
 		notes.cut(limit, "movements")

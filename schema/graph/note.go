@@ -70,7 +70,7 @@ type notes struct {
 	read     *errgroup.Group
 	parts    [5][]Note
 	coverage []CoverageRow
-	moves    []move // see readMoves
+	moves    []move // all: for scopes that ask
 	cancel   context.CancelFunc
 }
 
@@ -93,14 +93,6 @@ func (g *Graph) newNotes(ctx context.Context, asOf schema.Time) *notes {
 		return err
 	})
 	return n
-}
-
-// readMoves reads the movements too: for scopes, which are asked when all is read.
-func (n *notes) readMoves(ctx context.Context) {
-	n.read.Go(func() (err error) {
-		n.moves, err = n.g.moves(ctx, n.asOf)
-		return err
-	})
 }
 
 // close ends what is still being read: nothing, unless the question failed.

@@ -11,3 +11,15 @@
 {{define "internal_head.comment"}}Internal: which generations of derived sets count{{end}}
 {{define "heads"}}SELECT movement, maxIf(generation, form = 'S') AS carried, maxIf(generation, form = 'kept') AS kept FROM {{.Name "derived_head"}} GROUP BY movement{{end}}
 {{define "internal_head"}}{{template "heads" .}}{{end}}
+{{define "internal_form_by_bucket.comment"}}Internal: internal_form, for questions about one elector, by the bucket of its number{{end}}
+{{define "internal_form_by_bucket"}}
+    SELECT bucket, space, movement, toUInt8(0) AS form, toUInt64(0) AS generation, electors
+    FROM {{.Name "set_by_bucket"}}
+    UNION ALL
+    SELECT bucket, space, movement, toUInt8(1) AS form, generation, electors
+    FROM {{.Name "derived_by_bucket"}} -- which has no others
+{{end}}
+{{define "internal_row_by_elector.comment"}}Internal: internal_row, by the number of the elector{{end}}
+{{define "internal_row_by_elector"}}SELECT number, space, movement FROM {{.Name "row_by_elector"}}{{end}}
+{{define "internal_number.comment"}}Internal: numbers of elector keys, as they were written: one may be there twice{{end}}
+{{define "internal_number"}}SELECT number, space, key FROM {{.Name "elector"}}{{end}}

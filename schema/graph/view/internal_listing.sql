@@ -38,5 +38,5 @@ SELECT
     m.received_at                                  AS received_at,
     m.revision                                     AS revision,
     m.revisions                                    AS revisions
-FROM {{.Name "internal_movement"}} AS m
+FROM ({{template "internal_movement" .}}) AS m
 {{end}}
