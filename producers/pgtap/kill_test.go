@@ -3,6 +3,7 @@ package pgtap_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -29,6 +30,30 @@ import (
 type role struct {
 	Server, URL, Dir string // of the database: address, and connection string without its name
 	Key              []byte
+	TLSCert, TLSKey  []byte // TLS on both sides, unless there is none
+}
+
+// start starts a tap's process, and returns it with where it listens.
+func (r role) start(t testing.TB) (cmd *exec.Cmd, address string) {
+	t.Helper()
+	content, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd = exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), processEnv+"="+string(content))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if address, err = bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, strings.TrimSpace(address)
 }
 
 // tapProcess is a tap that says where it listens and goes on until it is killed.
@@ -53,12 +78,21 @@ func tapProcess() int {
 	if err != nil {
 		panic(err)
 	}
-	tap, err := pgtap.New(pgtap.Config{
+	cfg := pgtap.Config{
 		Listen: "127.0.0.1:0", Server: r.Server, Outbox: o, Catalogue: c, KeyID: secret.KeyID(),
 		Keyer:  func(space schema.IDSpace) pgtap.Keyer { return secret.Space(space) },
 		Route:  func(pgtap.Client) pgtap.Route { return pgtap.Route{Output: "party-a/x/y", Kind: schema.Export} },
 		Window: 50 * time.Millisecond,
-	})
+	}
+	if len(r.TLSCert) > 0 {
+		pair, err := tls.X509KeyPair(r.TLSCert, r.TLSKey)
+		if err != nil {
+			panic(err)
+		}
+		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+		cfg.ServerTLS = &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"postgresql"}}
+	}
+	tap, err := pgtap.New(cfg)
 	if err != nil {
 		panic(err)
 	}
@@ -80,25 +114,8 @@ func TestKilled(t *testing.T) {
 	reached := 0
 	for round := range 30 {
 		dir := t.TempDir()
-		content, err := json.Marshal(role{Server: server.Address(), URL: server.URL(database), Dir: dir, Key: secret.KeyFile()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), processEnv+"="+string(content))
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		address, err := bufio.NewReader(out).ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		url := "postgres://postgres@" + strings.TrimSpace(address) + "/" + database + "?sslmode=disable"
+		cmd, address := role{Server: server.Address(), URL: server.URL(database), Dir: dir, Key: secret.KeyFile()}.start(t)
+		url := "postgres://postgres@" + address + "/" + database + "?sslmode=disable"
 
 		var clients sync.WaitGroup
 		var mu sync.Mutex

@@ -29,13 +29,19 @@ func dialRaw(t testing.TB, address string) *raw {
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	r := &raw{t: t, conn: conn}
-	if _, err := conn.Write(packet("user", u.User.Username(), "database", u.Path[1:])); err != nil {
-		t.Fatal(err)
+	r.start(u.User.Username(), u.Path[1:])
+	return r
+}
+
+// start goes through startup.
+func (r *raw) start(user, database string) {
+	r.t.Helper()
+	if _, err := r.conn.Write(packet("user", user, "database", database)); err != nil {
+		r.t.Fatal(err)
 	}
 	for kind := byte(0); kind != 'Z'; {
 		kind, _ = r.receive()
 	}
-	return r
 }
 
 func message(kind byte, body string) []byte {
