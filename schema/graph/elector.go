@@ -328,10 +328,7 @@ func (g *Graph) Route(ctx context.Context, q RouteQuestion) (*Route, error) {
 		notes.none("movements that brought this elector there")
 	}
 	a.Answer, err = notes.answer(func() func(CoverageRow) bool {
-		upstream := newFlows(notes.moves).upstream(func(p string) bool { return matches(q.To, p) })
-		return func(row CoverageRow) bool {
-			return row.Code != CodeAttested && (upstream[row.Output] || matches(q.To, row.Output))
-		}
+		return newFlows(notes.moves).changesSources(func(p string) bool { return matches(q.To, p) })
 	})
 	return a, err
 }

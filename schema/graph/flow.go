@@ -1,25 +1,94 @@
 package graph
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/rolltrace/rolltrace/schema"
+)
 
 // flows is the graph of places: from where to where movements went, whatever they carried.
-type flows struct{ to, from map[string][]string }
+type flows struct {
+	to, from map[string][]string
+
+	// The inputs of those into a place that carried whatever was there; and of those, or of several inputs, that
+	// count for one or another depending on what had entered them. What comes into such an input can change what
+	// other movements carried, and from where.
+	whole, mixed map[string][]string
+}
 
 func newFlows(moves []move) *flows {
-	f := &flows{to: map[string][]string{}, from: map[string][]string{}}
+	f := &flows{to: map[string][]string{}, from: map[string][]string{}, whole: map[string][]string{}, mixed: map[string][]string{}}
+	add := func(edges map[string][]string, from, to string) {
+		if !slices.Contains(edges[from], to) {
+			edges[from] = append(edges[from], to)
+		}
+	}
 	for i := range moves {
 		m := &moves[i]
 		if m.output == "" {
 			continue
 		}
 		for _, from := range m.inputs {
-			if !slices.Contains(f.to[from], m.output) {
-				f.to[from] = append(f.to[from], m.output)
-				f.from[m.output] = append(f.from[m.output], from)
+			add(f.to, from, m.output)
+			add(f.from, m.output, from)
+			if m.mode == schema.Whole {
+				add(f.whole, m.output, from)
+			}
+			if m.mode == schema.Whole || len(m.inputs) > 1 {
+				add(f.mixed, m.output, from)
 			}
 		}
 	}
 	return f
+}
+
+// changesContent says which movements could change what the places that start says hold, or were reached by: those
+// into them, and whatever came into, or was destroyed at, a place whose content was carried on there whole.
+func (f *flows) changesContent(start func(string) bool, holding bool) func(CoverageRow) bool {
+	carried := closure(f.whole, start)
+	return func(row CoverageRow) bool {
+		if row.Kind != schema.Destroy {
+			return start(row.Output) || carried[row.Output]
+		}
+		// A destroy takes nothing from what was reached, and on another's word nothing at all.
+		return holding && start(row.Inputs[0]) || carried[row.Inputs[0]] && row.Code != CodeAttested
+	}
+}
+
+// changesSources says which movements could change how electors came to the places that start says: those into them,
+// and upstream, and destroys at what was carried on whole there.
+func (f *flows) changesSources(start func(string) bool) func(CoverageRow) bool {
+	upstream := f.upstream(start)
+	emptied := ends(f.whole, func(p string) bool { return start(p) || upstream[p] })
+	return func(row CoverageRow) bool {
+		switch {
+		case row.Code == CodeAttested:
+			return false
+		case row.Kind == schema.Destroy:
+			return emptied[row.Inputs[0]]
+		}
+		return start(row.Output) || upstream[row.Output]
+	}
+}
+
+// changesReach says which movements could change where electors went from the places that start says: those out of
+// them, and downstream; those into what else the movements there came from, where that decides what those
+// carried, or from where; and destroys there.
+func (f *flows) changesReach(start func(string) bool) func(CoverageRow) bool {
+	downstream := f.downstream(start)
+	beside := ends(f.mixed, func(p string) bool { return downstream[p] })
+	carried := closure(f.whole, func(p string) bool { return beside[p] })
+	emptied := ends(f.whole, func(p string) bool { return downstream[p] || beside[p] || carried[p] })
+	return func(row CoverageRow) bool {
+		switch {
+		case row.Code == CodeAttested:
+			return false
+		case row.Kind == schema.Destroy:
+			return emptied[row.Inputs[0]]
+		}
+		return beside[row.Output] || carried[row.Output] ||
+			slices.ContainsFunc(row.Inputs, func(p string) bool { return start(p) || downstream[p] })
+	}
 }
 
 // downstream returns the places that can be reached from those that start says.
@@ -43,6 +112,19 @@ func closure(edges map[string][]string, start func(string) bool) map[string]bool
 		if !seen[place] {
 			seen[place] = true
 			next = append(next, edges[place]...)
+		}
+	}
+	return seen
+}
+
+// ends returns the places to which one edge leads from those that start says.
+func ends(edges map[string][]string, start func(string) bool) map[string]bool {
+	seen := map[string]bool{}
+	for place, ends := range edges {
+		if start(place) {
+			for _, end := range ends {
+				seen[end] = true
+			}
 		}
 	}
 	return seen

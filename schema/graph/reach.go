@@ -45,16 +45,15 @@ type ReachAt struct {
 // recorded at none of them, for the inputs that nobody is recorded to have entered; or, when there is no such
 // input, for all of them, and a note says so (CodeOriginUnknown).
 func (g *Graph) Reach(ctx context.Context, q ReachQuestion) (*Reach, error) {
-	return g.reach(ctx, q, false, func(row CoverageRow) []string { return row.Inputs })
+	return g.reach(ctx, q, false)
 }
 
 // Sources answers where electors at a place or an organisation came from: Reach, backwards.
 func (g *Graph) Sources(ctx context.Context, q ReachQuestion) (*Reach, error) {
-	return g.reach(ctx, q, true, func(row CoverageRow) []string { return []string{row.Output} })
+	return g.reach(ctx, q, true)
 }
 
-// reach walks; near are the places of a movement that is not known well by which it can concern the answer.
-func (g *Graph) reach(ctx context.Context, q ReachQuestion, upstream bool, near func(CoverageRow) []string) (*Reach, error) {
+func (g *Graph) reach(ctx context.Context, q ReachQuestion, upstream bool) (*Reach, error) {
 	if err := checkAt(q.At); err != nil {
 		return nil, err
 	}
@@ -98,15 +97,12 @@ func (g *Graph) reach(ctx context.Context, q ReachQuestion, upstream bool, near 
 		notes.none("movements")
 	}
 	notes.originUnknown(unclear)
-	further := newFlows(moves).downstream
-	if upstream {
-		further = newFlows(moves).upstream
-	}
-	touched := further(start)
-	a.Answer, err = notes.answer(only(func(row CoverageRow) bool {
-		return row.Code != CodeAttested && row.Kind != schema.Destroy &&
-			slices.ContainsFunc(near(row), func(p string) bool { return start(p) || touched[p] })
-	}))
+	a.Answer, err = notes.answer(func() func(CoverageRow) bool {
+		if upstream {
+			return newFlows(moves).changesSources(start)
+		}
+		return newFlows(moves).changesReach(start)
+	})
 	return a, err
 }
 

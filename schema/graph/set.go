@@ -79,14 +79,7 @@ func (g *Graph) Electors(ctx context.Context, q ElectorsQuestion) (*Electors, er
 		}
 	}
 	a.Answer, err = notes.answer(func() func(CoverageRow) bool {
-		into := into(q.At, moves)
-		return func(row CoverageRow) bool {
-			if row.Kind != schema.Destroy {
-				return into(row.Output)
-			}
-			// A destroy takes nothing from what was reached, and on another's word nothing at all.
-			return what == Holding && (into(row.Inputs[0]) && row.Code != CodeAttested || matches(q.At, row.Inputs[0]))
-		}
+		return newFlows(moves).changesContent(func(p string) bool { return matches(q.At, p) }, what == Holding)
 	})
 	return a, err
 }
@@ -224,17 +217,4 @@ func (g *Graph) electorKeys(ctx context.Context, q ElectorsQuestion, a *Electors
 		notes.cut(limit, "electors")
 	}
 	return nil
-}
-
-// into says which movements into a place could change what is at the place asked: those into itself, and those
-// into whatever was carried on there whole.
-func into(asked string, moves []move) func(place string) bool {
-	wholes := map[string][]string{}
-	for i := range moves {
-		if m := &moves[i]; m.mode == schema.Whole && m.output != "" {
-			wholes[m.output] = append(wholes[m.output], m.inputs...)
-		}
-	}
-	carried := closure(wholes, func(p string) bool { return matches(asked, p) })
-	return func(place string) bool { return place != "" && (matches(asked, place) || carried[place]) }
 }
