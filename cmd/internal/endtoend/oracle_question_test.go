@@ -27,25 +27,61 @@ func (p *played) unknown(q question, at string, empty bool, err error) bool {
 	return err != nil
 }
 
-func (s *stage) compareElectors(q question, p *played, w *oracle.World, at string, set oracle.Set) {
+// wanted is the oracle's answer to a question about one history, in lines.
+func (q question) wanted(p *played, w *oracle.World) []string {
+	at := p.prefix + q.At
+	switch q.Ask {
+	case askHolding:
+		return electorLines(w.Holding(at))
+	case askReached:
+		return electorLines(w.Reached(at))
+	case askReach:
+		return endLines(w.Reach(at))
+	case askSources:
+		return endLines(w.Sources(at))
+	case askElector:
+		return dossierLines(w, q.elector(p.prefix))
+	case askRoute:
+		return []string{route(w.Earliest(q.elector(p.prefix), at))}
+	}
+	return nil
+}
+
+// elector is the elector asked for.
+func (q question) elector(prefix string) oracle.Elector {
+	return oracle.Elector{IDSpace: q.IDSpace, KeyID: q.KeyID, Key: oracle.Keys(prefix, q.Elector)[0]}
+}
+
+func electorLines(set oracle.Set) []string {
+	out := setLines("count", set)
+	for e := range set {
+		out = append(out, fmt.Sprint(e.IDSpace, " ", e.KeyID, " ", e.Key))
+	}
+	return out
+}
+
+func endLines(ends map[string]*oracle.End) []string {
+	var out []string
+	for name, end := range ends {
+		out = append(out, fmt.Sprintf("%s %d hops, %s to %s", name, end.Hops, end.First, end.Last))
+		out = append(out, setLines(name, end.Electors)...)
+	}
+	return out
+}
+
+func (s *stage) compareElectors(q question, p *played, w *oracle.World, at string) {
 	a, err := s.graph.Electors(s.t.Context(), graph.ElectorsQuestion{At: at, What: q.Ask, AsOf: q.AsOf, List: true, Limit: -1})
-	if p.unknown(q, at, len(set) == 0, err) {
+	want := q.wanted(p, w)
+	if p.unknown(q, at, len(want) == 0, err) {
 		return
 	}
-	var have, want []string
+	have := countLines("count", a.Electors)
 	for _, k := range a.Keys {
 		have = append(have, fmt.Sprint(k.IDSpace, " ", k.KeyID, " ", k.Key))
 	}
-	for e := range set {
-		want = append(want, fmt.Sprint(e.IDSpace, " ", e.KeyID, " ", e.Key))
-	}
 	p.differ(q, have, want)
-	p.differ(q, countLines("count", a.Electors), setLines("count", set))
-	feeds := w.Feeds(at, whole)
-	p.notes(q, w, a.Answer, func(place schema.Place) bool { return feeds[place] }, q.Ask == askHolding)
+	p.notes(q, w, a.Answer)
 }
-
-func whole(m *oracle.Movement) bool { return m.Electors.Mode == schema.Whole }
 
 func countLines(what string, counts []graph.Count) []string {
 	var out []string
@@ -63,75 +99,30 @@ func setLines(what string, set oracle.Set) []string {
 	return out
 }
 
-// notes holds "never incomplete as complete": a movement that may have brought more electors to a place that the
-// answer depends on, or not have taken them from there, is in a note of its kind, and the answer is not complete.
-func (p *played) notes(q question, w *oracle.World, a graph.Answer, depends func(schema.Place) bool, destroys bool) {
-	said := map[string]map[graph.MovementRef]bool{}
-	complete := true
-	for _, n := range a.Notes {
-		if said[n.Code] == nil {
-			said[n.Code] = map[graph.MovementRef]bool{}
-		}
-		for _, ref := range n.Movements {
-			said[n.Code][ref] = true
-		}
-		if n.Code != graph.CodeNone && n.Code != graph.CodeAttested {
-			complete = false
-		}
-	}
-	if complete != a.Complete {
-		p.fault(q, "complete is %v, the notes say otherwise: %v", a.Complete, a.Notes)
-	}
-	recorded := map[string]map[graph.MovementRef]bool{}
-	for _, d := range w.Doubts() {
-		ref := graph.MovementRef(d.Ref)
-		if recorded[d.Code] == nil {
-			recorded[d.Code] = map[graph.MovementRef]bool{}
-		}
-		recorded[d.Code][ref] = true
-		concerns := d.Output != "" && depends(d.Output)
-		if d.Kind == schema.Destroy {
-			concerns = destroys && depends(d.Inputs[0].Place)
-		}
-		if concerns && !said[d.Code][ref] && len(said[d.Code]) < graph.MaxNoteMovements {
-			p.fault(q, "no note %s of movement %s of %s/%s", d.Code, ref.ID, ref.Org, ref.Sidecar)
-		}
-	}
-	for _, code := range []string{graph.CodeOpen, graph.CodeFailed, graph.CodeCounted, graph.CodeChunksMissing, graph.CodeUnknownKind, graph.CodeAttested} {
-		for ref := range said[code] {
-			if strings.HasPrefix(ref.Org, p.prefix) && !recorded[code][ref] {
-				p.fault(q, "a note %s of movement %s of %s/%s that does not call for it", code, ref.ID, ref.Org, ref.Sidecar)
-			}
-		}
-	}
-}
-
-func (s *stage) compareReach(q question, p *played, at string,
-	ask func(context.Context, graph.ReachQuestion) (*graph.Reach, error), ends map[string]*oracle.End) {
+func (s *stage) compareReach(q question, p *played, w *oracle.World, at string,
+	ask func(context.Context, graph.ReachQuestion) (*graph.Reach, error)) {
 	a, err := ask(s.t.Context(), graph.ReachQuestion{At: at, AsOf: q.AsOf})
-	if p.unknown(q, at, len(ends) == 0, err) {
+	want := q.wanted(p, w)
+	if p.unknown(q, at, len(want) == 0, err) {
 		return
 	}
-	var have, want []string
+	var have []string
+	end := func(name string, o graph.ReachOrg) {
+		have = append(have, fmt.Sprintf("%s %d hops, %s to %s", name, o.Hops, o.FirstAt, o.LastAt))
+		have = append(have, countLines(name, o.Electors)...)
+	}
 	for _, o := range a.Organisations {
-		have = append(have, endLines(o.Org, o)...)
+		end(o.Org, o)
 	}
 	for _, place := range a.Places {
-		have = append(have, endLines(string(place.Place), place.ReachOrg)...)
-	}
-	for name, end := range ends {
-		want = append(want, fmt.Sprintf("%s %d hops, %s to %s", name, end.Hops, end.First, end.Last))
-		want = append(want, setLines(name, end.Electors)...)
+		end(string(place.Place), place.ReachOrg)
 	}
 	p.differ(q, have, want)
+	p.notes(q, w, a.Answer)
 }
 
-func endLines(name string, end graph.ReachOrg) []string {
-	out := []string{fmt.Sprintf("%s %d hops, %s to %s", name, end.Hops, end.FirstAt, end.LastAt)}
-	return append(out, countLines(name, end.Electors)...)
-}
-
-func (s *stage) compareElector(q question, p *played, w *oracle.World, e oracle.Elector) {
+func (s *stage) compareElector(q question, p *played, w *oracle.World) {
+	e := q.elector(p.prefix)
 	d, err := s.graph.Elector(s.t.Context(), graph.ElectorQuestion{Key: e.Key, IDSpace: e.IDSpace, KeyID: e.KeyID, AsOf: w.AsOf})
 	if !p.model.Knows(e) {
 		if !errors.Is(err, graph.ErrUnknownElector) {
@@ -143,41 +134,45 @@ func (s *stage) compareElector(q question, p *played, w *oracle.World, e oracle.
 		p.fault(q, "%v", err)
 		return
 	}
-	var have, want []string
+	var have []string
 	for i, stay := range d.Places {
 		have = append(have, fmt.Sprintf("%d: %s held %v, entries %d, %s to %s, destroyed %s", i, stay.Place, stay.Holding, stay.Entries, stay.FirstEntry, stay.LastEntry, stay.DestroyedAt))
 		have = append(have, "route "+steps(stay.Route))
 	}
-	for i, stay := range w.Stays(e) {
-		want = append(want, fmt.Sprintf("%d: %s held %v, entries %d, %s to %s, destroyed %s", i, stay.Place, stay.Holding, stay.Entries, stay.First, stay.Last, stay.Destroyed))
-		want = append(want, "route "+route(w.Earliest(e, string(stay.Place))))
-	}
 	for i, m := range d.Movements {
 		have = append(have, fmt.Sprintf("movement %d: %s", i, movementLine(&m)))
 	}
-	for i, m := range w.Carrying(e) {
-		want = append(want, fmt.Sprintf("movement %d: %s", i, wantedLine(m)))
-	}
-	orgs := map[string]bool{}
 	for i, o := range d.Organisations {
 		have = append(have, fmt.Sprintf("organisation %d: %s held %v, %s to %s", i, o.Org, o.Holding, o.FirstEntry, o.LastEntry))
 	}
-	for _, stay := range w.Stays(e) {
+	p.differ(q, have, q.wanted(p, w))
+	p.notes(q, w, d.Answer)
+}
+
+func dossierLines(w *oracle.World, e oracle.Elector) []string {
+	var out []string
+	stays := w.Stays(e)
+	orgs := map[string]bool{}
+	for i, stay := range stays {
+		out = append(out, fmt.Sprintf("%d: %s held %v, entries %d, %s to %s, destroyed %s", i, stay.Place, stay.Holding, stay.Entries, stay.First, stay.Last, stay.Destroyed))
+		out = append(out, "route "+route(w.Earliest(e, string(stay.Place))))
 		org := stay.Place.Org()
 		if orgs[org] {
 			continue
 		}
 		last := stay.Last
-		for _, other := range w.Stays(e) {
+		for _, other := range stays {
 			if other.Place.Org() == org && other.Last.After(last.Time) {
 				last = other.Last
 			}
 		}
-		want = append(want, fmt.Sprintf("organisation %d: %s held %v, %s to %s", len(orgs), org, w.Holding(org)[e], stay.First, last))
+		out = append(out, fmt.Sprintf("organisation %d: %s held %v, %s to %s", len(orgs), org, w.Holding(org)[e], stay.First, last))
 		orgs[org] = true
 	}
-	p.differ(q, have, want)
-	p.notes(q, w, d.Answer, func(schema.Place) bool { return false }, false)
+	for i, m := range w.Carrying(e) {
+		out = append(out, fmt.Sprintf("movement %d: %s", i, wantedLine(m)))
+	}
+	return out
 }
 
 func movementLine(m *graph.Movement) string {
@@ -206,7 +201,8 @@ func route(r oracle.Route) string {
 	return strings.Join(out, ", ")
 }
 
-func (s *stage) compareRoute(q question, p *played, w *oracle.World, e oracle.Elector, to string) {
+func (s *stage) compareRoute(q question, p *played, w *oracle.World, to string) {
+	e := q.elector(p.prefix)
 	a, err := s.graph.Route(s.t.Context(), graph.RouteQuestion{ElectorQuestion: graph.ElectorQuestion{Key: e.Key, IDSpace: e.IDSpace, KeyID: e.KeyID, AsOf: w.AsOf}, To: to})
 	if !p.model.Knows(e) {
 		if !errors.Is(err, graph.ErrUnknownElector) {
@@ -214,11 +210,12 @@ func (s *stage) compareRoute(q question, p *played, w *oracle.World, e oracle.El
 		}
 		return
 	}
-	want := w.Earliest(e, to)
-	if p.unknown(q, to, len(want) == 0, err) {
+	want := q.wanted(p, w)
+	if p.unknown(q, to, want[0] == "", err) {
 		return
 	}
-	p.differ(q, []string{steps(a.Steps)}, []string{route(want)})
+	p.differ(q, []string{steps(a.Steps)}, want)
+	p.notes(q, w, a.Answer)
 }
 
 func (s *stage) compareMovements(q question, p *played, w *oracle.World, at string) {

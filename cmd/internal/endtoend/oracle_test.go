@@ -197,6 +197,11 @@ func report(t *testing.T, all []*played) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, p := range all {
+		if len(p.faults) > 0 {
+			t.Logf("%s:\n%s", p.name, p.said())
+		}
+	}
 	for _, ask := range slices.Sorted(maps.Keys(bad)) {
 		smallest := slices.MinFunc(bad[ask], func(x, y *played) int { return x.history.Size() - y.history.Size() })
 		f := smallest.faults[slices.IndexFunc(smallest.faults, func(f fault) bool { return f.Ask == ask })]
@@ -214,19 +219,26 @@ func report(t *testing.T, all []*played) {
 	}
 }
 
+// shrinkRounds is how often a history with a fault is made smaller: what is left is printed then.
+const shrinkRounds = 25
+
 // shrink looks for a smaller history with a fault in the answer to the same question: all that are a step smaller
 // are judged at once, and the smallest that is at fault is made smaller in turn.
 func shrink(t *testing.T, p *played, q question) *played {
 	s := newStage(t)
-	for round := range 100 {
-		var next []*played
-		for i, h := range p.history.Smaller() {
-			next = append(next, play(t, fmt.Sprintf("s%dx%d-", round, i), p.name, h))
+	coarse := true
+	for round := range shrinkRounds {
+		smaller := p.history.Finer()
+		if coarse {
+			smaller = p.history.Coarser()
 		}
-		for _, candidate := range next {
+		var next []*played
+		for i, h := range smaller {
+			candidate := play(t, fmt.Sprintf("s%dx%d-", round, i), p.name, h)
 			if !q.everything() {
 				candidate.asks = []question{q}
 			}
+			next = append(next, candidate)
 		}
 		s.judge(next, func(bool) []question {
 			if q.everything() {
@@ -234,15 +246,16 @@ func shrink(t *testing.T, p *played, q question) *played {
 			}
 			return nil
 		})
-		smaller := false
+		found := false
 		for _, candidate := range next {
-			if len(candidate.faults) > 0 && (!smaller || candidate.history.Size() < p.history.Size()) {
-				p, smaller = candidate, true
+			if len(candidate.faults) > 0 && (!found || candidate.history.Size() < p.history.Size()) {
+				p, found = candidate, true
 			}
 		}
-		if !smaller {
+		if !found && !coarse {
 			break
 		}
+		coarse = coarse && found
 	}
 	return p
 }

@@ -70,31 +70,6 @@ func (m *Movement) unkeyed() uint64 {
 	return most
 }
 
-// Feeds is the places whose content can have gone into a place or organisation, itself included, by movements
-// for which follow holds: whatever they carried, and whenever.
-func (w *World) Feeds(at string, follow func(*Movement) bool) map[schema.Place]bool {
-	feeds := map[schema.Place]bool{}
-	for grew := true; grew; {
-		grew = false
-		for _, m := range w.Movements {
-			if !m.Adds() {
-				continue
-			}
-			if At(at, m.Output) && !feeds[m.Output] {
-				feeds[m.Output], grew = true, true
-			}
-			if feeds[m.Output] && follow(m) {
-				for _, place := range m.inputs() {
-					if !feeds[place] {
-						feeds[place], grew = true, true
-					}
-				}
-			}
-		}
-	}
-	return feeds
-}
-
 // A Hole is a run of messages of an outbox that never arrived.
 type Hole struct {
 	Org, Sidecar, Instance string

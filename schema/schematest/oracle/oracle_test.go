@@ -140,7 +140,7 @@ func TestHistories(t *testing.T) {
 		if _, err := h.Play("h-"); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		for _, smaller := range h.Smaller() {
+		for _, smaller := range append(h.Coarser(), h.Finer()...) {
 			if smaller.Size() >= h.Size() {
 				t.Fatalf("seed %d: a smaller history is larger", seed)
 			}

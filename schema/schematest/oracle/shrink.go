@@ -1,6 +1,10 @@
 package oracle
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/rolltrace/rolltrace/schema"
+)
 
 // Size is how much there is to a history: steps first, then arrivals out of order.
 func (h History) Size() int {
@@ -23,17 +27,30 @@ func (h History) Size() int {
 	return size
 }
 
-// Smaller are the histories one step smaller than this one: without one of its movements, without one of its
-// messages, with fewer electors in a chunk, or with its messages in the order in which they were published.
-func (h History) Smaller() []History {
+// Coarser are smaller histories that lack some of its movements: half of them, a quarter, down to one.
+func (h History) Coarser() []History {
+	var refs []Ref
+	for _, s := range h.Steps {
+		if ref := s.ref(); !slices.Contains(refs, ref) {
+			refs = append(refs, ref)
+		}
+	}
 	var out []History
-	seen := map[Ref]bool{}
+	for n := len(refs) / 2; n > 0; n /= 2 {
+		for from := 0; from < len(refs); from += n {
+			gone := refs[from:min(from+n, len(refs))]
+			out = append(out, h.without(func(_ int, s Step) bool { return slices.Contains(gone, s.ref()) }))
+		}
+	}
+	return out
+}
+
+// Finer are the histories that are a little smaller: without one of the messages, with fewer electors in a chunk, or
+// with the messages in the order in which they were published.
+func (h History) Finer() []History {
+	var out []History
 	for i, s := range h.Steps {
 		out = append(out, h.without(func(j int, _ Step) bool { return j == i }))
-		if ref := s.ref(); ref.ID != "" && !seen[ref] {
-			seen[ref] = true
-			out = append(out, h.without(func(_ int, other Step) bool { return other.ref() == ref }))
-		}
 		if s.Chunk != nil && len(s.Chunk.Electors) > 1 {
 			for _, letter := range s.Chunk.Electors {
 				out = append(out, h.with(i, func(s *Step) {
@@ -46,7 +63,7 @@ func (h History) Smaller() []History {
 		if len(s.Arrives) > 1 {
 			out = append(out, h.with(i, func(s *Step) { s.Arrives = s.Arrives[:1] }))
 		}
-		if s.Movement != nil && len(s.Movement.Inputs) > 1 && s.Movement.Kind != "merge" {
+		if s.Movement != nil && len(s.Movement.Inputs) > 1 && s.Movement.Kind != schema.Merge {
 			out = append(out, h.with(i, func(s *Step) {
 				m := *s.Movement
 				m.Inputs = m.Inputs[:1]
@@ -60,9 +77,7 @@ func (h History) Smaller() []History {
 			ordered.Steps[i].Arrives = []int{i}
 		}
 	}
-	if ordered.Size() < h.Size() {
-		out = append(out, ordered)
-	}
+	out = append(out, ordered)
 	return slices.DeleteFunc(out, func(smaller History) bool { return len(smaller.Steps) == 0 || smaller.Size() >= h.Size() })
 }
 

@@ -19,6 +19,29 @@ type World struct {
 
 // World goes through the movements up to a time, one after another.
 func (m *Model) World(asOf schema.Time) *World {
+	return m.world(asOf, func(*Movement) {})
+}
+
+// Otherwise is the world in which the movement of a doubt was not as it is recorded: it carried further electors, and
+// was completed; or, if nobody knows what its kind does, it carried nobody. An answer that differs there could be
+// changed by the movement.
+func (m *Model) Otherwise(asOf schema.Time, d Doubt, further Elector) *World {
+	return m.world(asOf, func(other *Movement) {
+		switch {
+		case other.Ref != d.Ref:
+		case d.Code == "unknown_kind":
+			clear(other.S)
+		default:
+			other.S[further] = true
+			if other.Kind == schema.Destroy {
+				other.Outcome = schema.Completed
+			}
+		}
+	})
+}
+
+// world changes movements as soon as it is known what they carried.
+func (m *Model) world(asOf schema.Time, change func(*Movement)) *World {
 	w := &World{AsOf: asOf, holding: map[schema.Place]Set{}, reached: map[schema.Place]Set{}}
 	for _, movement := range m.current() {
 		if !asOf.IsZero() && movement.OccurredAt.After(asOf.Time) {
@@ -33,6 +56,7 @@ func (m *Model) World(asOf schema.Time) *World {
 				movement.S.add(w.holding[place])
 			}
 		}
+		change(movement)
 		for e := range movement.S {
 			from, known := w.attribute(movement, e)
 			movement.From[e] = from
