@@ -44,9 +44,12 @@ type back struct {
 	large   *export  // the movement of its own, if it is a large one
 	holding bool     // its rows are held until it ends, or is large
 	batches []*batch // of results that have ended: to be waited for
-	torn    bool     // what has gone to the client ends within a message
-	long    longRow  // a row that is too long to be held
-	rows    rows     // of a COPY
+	rowsAt  int      // bytes after in.from where rows begin that are not recorded
+	// refusing is the result that is being refused.
+	refusing *refusal
+	torn     bool    // what has gone to the client ends within a message
+	long     longRow // a row that is too long to be held
+	rows     rows    // of a COPY
 
 	described *plan // of the portal that was described last
 	last      struct {
@@ -80,6 +83,11 @@ func (b *back) run(ctx context.Context) (err error) {
 // work looks at what has come, and lets it go.
 func (b *back) work(ctx context.Context) error {
 	for {
+		if b.refusing != nil {
+			if more, err := b.refused(); err != nil || !more {
+				return err
+			}
+		}
 		again, err := b.scan(ctx)
 		if err != nil {
 			return err
@@ -87,7 +95,7 @@ func (b *back) work(ctx context.Context) error {
 		if err := b.let(ctx); err != nil {
 			return err
 		}
-		if !again {
+		if !again && b.refusing == nil {
 			return nil
 		}
 	}
@@ -130,12 +138,15 @@ func (b *back) let(ctx context.Context) error {
 		return err
 	}
 	if b.plan.recordsElectors() && (b.harvest.records > 0 || b.long.active) {
+		if err := b.release(b.rowsAt); err != nil {
+			return err
+		}
 		if b.in.to-b.in.from >= holdBytes {
 			return b.enlarge(ctx)
 		}
 		return b.hold()
 	}
-	return b.release()
+	return b.release(b.clear)
 }
 
 // hold keeps what is clear until more comes, but not for long.
@@ -165,16 +176,17 @@ func (b *back) settle(ctx context.Context) error {
 	return first
 }
 
-// release writes what is clear to the client.
-func (b *back) release() error {
-	if b.clear == 0 {
+// release writes bytes that are clear to the client.
+func (b *back) release(n int) error {
+	if n == 0 {
 		return nil
 	}
-	_, err := b.client.Write(b.in.data[b.in.from : b.in.from+b.clear])
-	b.in.from += b.clear
-	b.scanned -= b.clear
-	b.clear = 0
-	b.torn = b.passing > 0 || b.long.active
+	_, err := b.client.Write(b.in.data[b.in.from : b.in.from+n])
+	b.in.from += n
+	b.scanned -= n
+	b.clear -= n
+	b.rowsAt = max(b.rowsAt-n, 0)
+	b.torn = b.clear == 0 && b.scanned == 0 && b.passing > 0
 	if err != nil {
 		b.torn = true
 		return clientError{err}
@@ -190,10 +202,11 @@ func (b *back) enlarge(ctx context.Context) error {
 	if err := b.settle(ctx); err != nil {
 		return err
 	}
-	var err error
-	if b.large, err = b.newExport(ctx, b.flow, b.plan, b.recorder); err != nil {
-		return err
+	large, err := b.newExport(ctx, b.flow, b.plan, b.recorder)
+	if err != nil {
+		return b.refuse(ctx, err)
 	}
+	b.large = large
 	return b.piece(ctx)
 }
 
@@ -209,7 +222,7 @@ func (b *back) unhold() error {
 // piece hands what is clear to the large result.
 func (b *back) piece(ctx context.Context) error {
 	if b.clear == 0 {
-		return b.large.fault()
+		return b.withdraw(ctx, b.large.fault())
 	}
 	if err := b.unhold(); err != nil {
 		return err
@@ -225,7 +238,18 @@ func (b *back) piece(ctx context.Context) error {
 	b.harvest.key(b.keyers)
 	err := b.large.take(ctx, piece, &b.harvest, b.passing > 0 || b.long.active)
 	b.harvest.empty()
-	return err
+	return b.withdraw(ctx, err)
+}
+
+// withdraw ends a large result that cannot go on, unless all is well.
+func (b *back) withdraw(ctx context.Context, err error) error {
+	if err == nil || !errors.Is(err, errNotRecorded) {
+		return err
+	}
+	err = b.large.end(err)
+	b.torn = b.large.torn
+	b.large = nil
+	return b.refuse(ctx, err)
 }
 
 func sizeFor(n int) int {
@@ -279,6 +303,9 @@ func (b *back) scan(ctx context.Context) (again bool, err error) {
 			if !b.plan.recordsElectors() {
 				break
 			}
+			if b.harvest.records == 0 {
+				b.rowsAt = b.scanned
+			}
 			if have < total && total <= maxRow {
 				return b.ended(), nil
 			}
@@ -295,6 +322,9 @@ func (b *back) scan(ctx context.Context) (again bool, err error) {
 				return false, fmt.Errorf("%w: the server sent data of no COPY", errProtocol)
 			}
 			if b.plan.recordsElectors() {
+				if b.harvest.records == 0 {
+					b.rowsAt = b.scanned
+				}
 				if have < total && total <= maxCopyRow {
 					return b.ended(), nil
 				}
@@ -355,7 +385,9 @@ func (b *back) ended() bool {
 func (b *back) endLarge(ctx context.Context) error {
 	err := b.piece(ctx)
 	large := b.large
-	b.large = nil
+	if b.large = nil; large == nil {
+		return err // withdrawn
+	}
 	err = large.end(err)
 	b.torn = large.torn
 	return err

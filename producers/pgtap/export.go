@@ -38,6 +38,7 @@ var errNotRecorded = errors.New("electors could not be recorded")
 // newExport opens the movement and returns when that is durable.
 func (s *session) newExport(ctx context.Context, f flow, p *plan, recorder *producers.Recorder) (*export, error) {
 	recording, err := recorder.Begin(ctx, f.movement(p, s.tap.cfg.KeyID))
+	s.tap.ledger.settled(err)
 	if err != nil {
 		return nil, errors.Join(errNotRecorded, err)
 	}
@@ -94,7 +95,8 @@ func (e *export) write(ctx context.Context) {
 
 func (e *export) put(ctx context.Context, s step) error {
 	if s.receipt != nil {
-		if err := s.receipt.Wait(ctx); err != nil {
+		err := s.receipt.Wait(ctx)
+		if e.tap.ledger.settled(err); err != nil {
 			return errors.Join(errNotRecorded, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -22,6 +23,8 @@ type ledger struct {
 	log     zerolog.Logger
 	metrics *Metrics
 	closing sync.WaitGroup // of movements
+	// refusedAt is when the outbox last refused something, in nanoseconds; 0 while it takes everything.
+	refusedAt atomic.Int64
 
 	mu      sync.Mutex
 	windows map[flow]*window
@@ -183,6 +186,7 @@ func (w *window) fly(ctx context.Context, b *batch) {
 	w.mu.Unlock()
 
 	recording, err := w.commit(ctx, recording, b)
+	w.ledger.settled(err)
 
 	w.mu.Lock()
 	w.recording, w.flying, b.err = recording, false, err

@@ -2,6 +2,7 @@ package pgtap_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -367,15 +368,20 @@ func TestFullOutbox(t *testing.T) {
 	b.server.Run(t, database, "INSERT INTO voters SELECT i, 'x', NULL, 0, NULL FROM generate_series(1001, 400000) i")
 	conn := b.as(database, "full").PgConn()
 	rows := 0
-	results := conn.Exec(t.Context(), "SELECT id FROM voters ORDER BY id")
+	results := conn.Exec(t.Context(), "SELECT id, repeat('x', 300) FROM voters") // more than the sockets hold
 	for results.NextResult() {
 		for results.ResultReader().NextRow() {
 			rows++
 		}
 	}
 	err := results.Close()
-	if err == nil || !strings.Contains(err.Error(), "53100") {
+	var fault *pgconn.PgError
+	if !errors.As(err, &fault) || fault.Code != "53100" || fault.Severity != "ERROR" {
 		t.Errorf("%v", err)
+	}
+	// The server has cancelled it, and the session goes on with what is not recorded.
+	if _, err := conn.Exec(t.Context(), "SELECT count(*) FROM other; SELECT id FROM other LIMIT 1").ReadAll(); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 	b.stop()
 	r := read(t, b.outbox)

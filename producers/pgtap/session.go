@@ -185,7 +185,7 @@ func (s *session) farewell(err error) {
 	var message []byte
 	switch {
 	case errors.Is(err, errNotRecorded):
-		message = errorMessage("FATAL", "53100", "the electors in this result could not be recorded", "The outbox of the sidecar is full or out of order.")
+		message = errorMessage("FATAL", fullCode, fullMessage, fullHint)
 	case errors.Is(err, errProtocol):
 		message = errorMessage("FATAL", "08P01", "the tap has lost track of this connection", "")
 	case errors.Is(err, errUntraced):

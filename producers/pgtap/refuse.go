@@ -1,0 +1,130 @@
+package pgtap
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rolltrace/rolltrace/producers"
+)
+
+// What a client is told when the outbox does not take what has to be recorded.
+const (
+	fullCode    = "53100"
+	fullMessage = "the electors in this result could not be recorded"
+	fullHint    = "The outbox of the sidecar is full or out of order."
+)
+
+// A refusal is a result that is ended in the middle because its electors could not be recorded: the server is told to
+// cancel it, what still comes of it goes to nobody, and the client gets an error of its own in place of the server's.
+type refusal struct {
+	cause    error
+	rest     int           // bytes of a message that go to nobody
+	canceled chan struct{} // closed when the server has the cancel request
+}
+
+// refuse begins the refusal of the result whose rows come. It returns the cause when it is too late: then the session ends.
+func (b *back) refuse(ctx context.Context, cause error) error {
+	if !errors.Is(cause, errNotRecorded) {
+		return cause
+	}
+	b.tap.metrics.Blocked.Inc()
+	if b.torn || b.plan == nil || len(b.key) < 8 {
+		return cause
+	}
+	if err := b.unhold(); err != nil {
+		return err
+	}
+	r := &refusal{cause: cause, rest: b.passing, canceled: make(chan struct{})}
+	if b.long.active {
+		r.rest, b.long.active = b.long.rest, false
+	}
+	b.passing = 0
+	b.in.from += b.scanned
+	b.scanned, b.clear, b.rowsAt = 0, 0, 0
+	b.harvest.empty()
+	b.refusing = r
+	go func() {
+		defer close(r.canceled)
+		packet := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(8+len(b.key))), cancelRequest)
+		if err := b.tap.cancel(context.WithoutCancel(ctx), append(packet, b.key...)); err != nil {
+			b.log.Debug().Err(err).Msg("a result that could not be recorded is not cancelled")
+		}
+	}()
+	return nil
+}
+
+// refused looks at what comes of a refused result. more says that it has ended, and the client knows.
+func (b *back) refused() (more bool, err error) {
+	r := b.refusing
+	for {
+		n := min(r.rest, b.in.to-b.in.from)
+		b.in.from += n
+		if r.rest -= n; r.rest > 0 || b.in.to-b.in.from < headerSize {
+			return false, nil
+		}
+		at := b.in.from
+		kind, length := b.in.data[at], int(binary.BigEndian.Uint32(b.in.data[at+1:]))
+		if length < 4 || length > maxMessage+1<<20 {
+			return false, fmt.Errorf("%w: the server sent a message of %d bytes", errProtocol, length)
+		}
+		total := 1 + length
+		switch kind {
+		case 'D', 'd', 'c':
+		case 'N', 'A', 'S', 'E':
+			if total > maxControl {
+				break
+			}
+			if b.in.to-at < total {
+				return false, nil
+			}
+			message := b.in.data[at : at+total]
+			if kind == 'E' {
+				if r := b.track.answer('E'); r.item.kind == 0 {
+					break // the server ends the session
+				}
+				<-r.canceled // else it could meet the next statement
+				message = errorMessage("ERROR", fullCode, fullMessage, fullHint)
+			}
+			if _, err := b.client.Write(message); err != nil {
+				return false, clientError{err}
+			}
+			b.in.from += total
+			if kind == 'E' {
+				b.refusing, b.plan = nil, nil
+				return true, nil
+			}
+			continue
+		default:
+			return false, r.cause // it has ended before the server could cancel it
+		}
+		r.rest = total
+	}
+}
+
+// retryAfter is how long statements are refused before one may try whether the outbox takes something again.
+const retryAfter = time.Second
+
+// settled takes note of whether the outbox has taken something.
+func (l *ledger) settled(err error) {
+	switch {
+	case err == nil:
+		if l.refusedAt.Load() != 0 {
+			l.refusedAt.Store(0)
+		}
+	case errors.Is(err, producers.ErrFull), errors.Is(err, producers.ErrBroken):
+		l.refusedAt.Store(time.Now().UnixNano())
+	}
+}
+
+// refuses says whether what has to be recorded would not be: the outbox has refused it lately, and nobody tries again.
+func (l *ledger) refuses() bool {
+	at := l.refusedAt.Load()
+	if at == 0 {
+		return false
+	}
+	now := time.Now().UnixNano()
+	return now-at < int64(retryAfter) || !l.refusedAt.CompareAndSwap(at, now)
+}
