@@ -2,210 +2,235 @@ package delimited
 
 import (
 	"bytes"
-	"fmt"
 	"math/bits"
+	"slices"
 )
 
-// A walk goes through well-formed records, 64 bytes at a time: what is within and without quotes is told by whether an odd
-// number of quotes is before it, so fields that hold delimiters and line breaks cost no more than others. Whatever is not well
-// formed it leaves to record, which looks at one byte after the other.
-type walk struct {
-	s    *Scanner
-	data []byte
-	rows *Rows
-	base int // of data in the text of the rows
+const (
+	// chunkBytes is how much is marked before its records are gone through: the marks stay in the processor's first cache.
+	chunkBytes  = 32 << 10
+	chunkGroups = chunkBytes / groupBytes
+)
 
-	start  int  // of the record
-	quotes bool // it has some
-
-	next    int    // of s.wanted, in this record
-	wants   bool   // there is a next
-	seen    int    // delimiters so far
-	target  int    // the delimiter to wait for, from 1: the one before the wanted field, or the one that ends it
-	from    int    // where the wanted field begins, or -1
-	emitted uint64 // id columns whose identifier was added, bit by bit
+// marks are where the records of a chunk and their fields end. What is within and without quotes is told by whether an odd
+// number of quotes is before it, so fields that hold delimiters and line breaks cost no more than others.
+type marks struct {
+	// groups have, up to where a record is not well formed, only the delimiters outside of quotes. Two more than a chunk
+	// has, so that there is always a next one.
+	groups [chunkGroups + 2]groupMasks
+	// ends are where the line ends are. There is room to write two more than there are.
+	ends [chunkBytes + 2]uint16
 }
 
-// masked takes complete records from pos on. It returns where the first one begins that it did not take, and whether record
-// should look at that.
-func (s *Scanner) masked(data []byte, pos int, rows *Rows, base int) (next int, exact bool, err error) {
-	w := walk{s: s, data: data, rows: rows, base: base}
-	w.begin(pos, false)
+// masked takes complete, well-formed records from pos on, a chunk at a time and without a call for each. It returns where the
+// first one begins that it did not take, and whether record should look at that one, byte by byte.
+func (s *Scanner) masked(data []byte, pos int, rows *Rows, base int) (next int, exact bool) {
+	for pos < len(data) && !rows.full() {
+		rest := data[pos:]
+		length := min(len(rest), chunkBytes)
+		n, whole := s.mark(rest, length)
+		if n == 0 {
+			return pos, !whole || length < len(rest) // ill formed, or longer than a chunk
+		}
+		if rows.Limit > 0 {
+			if room := rows.Limit - rows.Records; n > room {
+				n, whole = room, true
+			}
+		}
+		ends := s.marks.ends[:n]
+		if done := s.pick(rest, ends, rows, base+pos); done < n {
+			s.pick(rest, ends[:done], rows, base+pos)
+			ends, whole = ends[:done], false
+		}
+		records := 0
+		from := 0
+		for _, end := range ends {
+			if length := int(end) - from; length > 1 || length == 1 && rest[from] != '\r' { // not an empty line
+				records++
+			}
+			from = int(end) + 1
+		}
+		rows.Records += records
+		s.records += uint64(records)
+		pos += from
+		if !whole {
+			return pos, true
+		}
+	}
+	return pos, false
+}
+
+// mark marks the chunk that data begins with. It returns how many line ends there are, up to where something is not well
+// formed, and whether nothing is.
+func (s *Scanner) mark(data []byte, length int) (n int, whole bool) {
+	groups := s.marks.groups[:]
+	count := length / groupBytes
+	classify(groups[:count], data, s.delimiter, s.eol)
+	if rest := length % groupBytes; rest > 0 {
+		var last [groupBytes]byte
+		copy(last[:], data[count*groupBytes:length])
+		classify(groups[count:count+1], last[:], s.delimiter, s.eol)
+		count++
+	}
+	groups[count], groups[count+1] = groupMasks{}, groupMasks{}
 	var (
 		inside    uint64     // all bits, when the group before ended within quotes
 		separator uint64 = 1 // the bit 0, when a quote may come first: the byte before ends a field
 		closed    uint64     // likewise: the byte before is a closing quote
-		masks     = s.masks[:0]
-		valid     = ^uint64(0) // the bits of the group that are data
+		ends      = &s.marks.ends
 	)
-	for at := pos; at < len(data); at += groupBytes {
-		if len(masks) == 0 {
-			if n := min((len(data)-at)/groupBytes, len(s.masks)); n > 0 {
-				masks = s.masks[:n]
-				classify(masks, data[at:], s.delimiter, s.eol)
-			} else {
-				var last [groupBytes]byte
-				valid = 1<<copy(last[:], data[at:]) - 1
-				masks = s.masks[:1]
-				classify(masks, last[:], s.delimiter, s.eol)
-			}
-		}
-		delimiters, quotes, eols := masks[0].delimiters&valid, masks[0].quotes&valid, masks[0].eols&valid
-		masks = masks[1:]
+	for i := range groups[:count] {
+		m := &groups[i]
+		eols := m.eols
 		var bad uint64
-		if quotes|inside|closed != 0 {
-			w.quotes = w.quotes || quotes != 0
+		if quotes := m.quotes; quotes|inside|closed != 0 {
 			within := parity(quotes) ^ inside
-			delimiters &^= within
+			delimiters := m.delimiters &^ within
+			m.delimiters = delimiters
 			eols &^= within
 			opening, closing := quotes&within, quotes&^within
-			ends := delimiters | eols | quotes
+			borders := delimiters | eols | quotes
 			// What opens has something before it that ends a field, or is the second of two quotes in one; what closes has
 			// something behind it that ends its field, or is the first of two.
-			bad = opening &^ (ends<<1 | separator)
-			odd := (closing<<1 | closed) &^ ends & valid
-			for ; odd != 0; odd &= odd - 1 {
-				if i := bits.TrailingZeros64(odd); !s.isCRLF(data[at+i:]) {
-					bad |= 1 << i
-				}
+			bad = opening &^ (borders<<1 | separator)
+			if odd := (closing<<1 | closed) &^ borders; odd != 0 {
+				bad |= s.notCRLF(data, i*groupBytes, odd)
 			}
-			inside, closed, separator = -(within >> 63), closing>>63, ends>>63
+			inside, closed, separator = -(within >> 63), closing>>63, borders>>63
+			if bad != 0 {
+				eols &= bad&-bad - 1
+			}
 		} else {
-			separator = (delimiters | eols) >> 63
+			separator = (m.delimiters | eols) >> 63
 		}
-		if bad != 0 {
-			eols &= bad&-bad - 1
-		}
-		for eols != 0 {
-			end := bits.TrailingZeros64(eols)
-			upTo := eols ^ (eols - 1)
-			if w.wants {
-				if err := w.fields(at, delimiters&upTo); err != nil {
-					return w.start, false, err
-				}
-			}
-			if err := w.end(at + end); err != nil {
-				return w.start, false, err
-			}
-			delimiters &^= upTo
+		// Most groups have two at most: so both are written, whether they are there or not.
+		at, found := i*groupBytes, bits.OnesCount64(eols)
+		to := ends[n&(chunkBytes-1):][:3]
+		to[0] = uint16(at + bits.TrailingZeros64(eols))
+		eols &= eols - 1
+		to[1] = uint16(at + bits.TrailingZeros64(eols))
+		for j := 2; j < found; j++ {
 			eols &= eols - 1
-			w.begin(at+end+1, quotes&^upTo != 0)
-			if rows.full() {
-				return w.start, false, nil
-			}
+			ends[n+j] = uint16(at + bits.TrailingZeros64(eols))
 		}
+		n += found
 		if bad != 0 {
-			w.undo()
-			return w.start, true, nil
+			return n, false
 		}
-		if w.wants && delimiters != 0 {
-			if err := w.fields(at, delimiters); err != nil {
-				return w.start, false, err
+	}
+	return n, true
+}
+
+// notCRLF are those of the bits at which no line end of two bytes begins.
+func (s *Scanner) notCRLF(data []byte, at int, of uint64) (not uint64) {
+	for ; of != 0; of &= of - 1 {
+		i := bits.TrailingZeros64(of)
+		if b := data[at+i:]; s.eol != '\n' || len(b) < 2 || b[0] != '\r' || b[1] != '\n' {
+			not |= 1 << i
+		}
+	}
+	return not
+}
+
+// pick adds the identifiers of the records that end at ends. When one is too long, it adds none at all, and returns which
+// record that is. base is where data is in the text of the rows.
+func (s *Scanner) pick(data []byte, ends []uint16, rows *Rows, base int) (done int) {
+	var before [maxColumns]int
+	unescaped := len(rows.unescaped)
+	for i, of := range rows.ids {
+		before[i] = len(of)
+	}
+	done = len(ends)
+	for _, w := range s.wanted {
+		done = min(done, s.pickColumn(w, data, ends, rows, base))
+	}
+	if done < len(ends) {
+		for i := range rows.ids {
+			rows.ids[i] = rows.ids[i][:before[i]]
+		}
+		rows.unescaped = rows.unescaped[:unescaped]
+	}
+	return done
+}
+
+func (s *Scanner) pickColumn(w wanted, data []byte, ends []uint16, rows *Rows, base int) (done int) {
+	spans := slices.Grow(rows.ids[w.id], len(ends))
+	n := len(spans)
+	spans = spans[:n+len(ends)]
+	defer func() { rows.ids[w.id] = spans[:n] }()
+	groups := &s.marks.groups
+	next := 0
+	for i, end := range ends {
+		from, to := next, int(end)
+		next = to + 1
+		if to > from && data[to-1] == '\r' {
+			to--
+		}
+		// The delimiters of the record's first 64 bytes, and what is behind it.
+		first := groups[from/groupBytes%chunkGroups].delimiters >> (from % groupBytes)
+		first |= groups[from/groupBytes%chunkGroups+1].delimiters << 1 << (groupBytes - 1 - from%groupBytes)
+		near, at := first, from
+		if w.column > 0 {
+			for skip := w.column; skip > 1; skip-- {
+				near &= near - 1
 			}
+			before := from + bits.TrailingZeros64(near)
+			if near == 0 && before < to {
+				before = s.delimiterFrom(from, w.column, to)
+			}
+			if before >= to {
+				continue // the record has fewer fields
+			}
+			at = before + 1
+			near &= near - 1
 		}
-	}
-	w.undo()
-	return w.start, false, nil
-}
-
-// isCRLF says whether b begins with a line end of two bytes.
-func (s *Scanner) isCRLF(b []byte) bool {
-	return s.eol == '\n' && len(b) > 1 && b[0] == '\r' && b[1] == '\n'
-}
-
-// begin begins a record.
-func (w *walk) begin(at int, quotes bool) {
-	w.start, w.quotes = at, quotes
-	w.next, w.seen, w.from, w.emitted = 0, 0, -1, 0
-	if w.wants = len(w.s.wanted) > 0; w.wants {
-		if w.target = w.s.wanted[0].column; w.target == 0 {
-			w.from, w.target = at, 1
+		stop := from + bits.TrailingZeros64(near)
+		if near == 0 && stop < to {
+			stop = s.delimiterFrom(at, 1, to)
 		}
-	}
-}
-
-// fields goes through delimiters of the record in the group at at, to the wanted fields.
-func (w *walk) fields(at int, delimiters uint64) error {
-	for w.wants {
-		if n := bits.OnesCount64(delimiters); w.seen+n < w.target {
-			w.seen += n
-			return nil
-		}
-		for ; w.seen+1 < w.target; w.seen++ {
-			delimiters &= delimiters - 1
-		}
-		w.seen++
-		here := at + bits.TrailingZeros64(delimiters)
-		delimiters &= delimiters - 1
-		if w.from < 0 {
-			w.from, w.target = here+1, w.target+1
+		stop = min(stop, to)
+		if stop == at {
 			continue
 		}
-		if err := w.emit(here); err != nil {
-			return err
+		if stop-at > MaxID+2 {
+			return i
 		}
-		w.next++
-		if w.wants = w.next < len(w.s.wanted); !w.wants {
-			return nil
+		if data[at] == '"' {
+			at, stop = at+1, stop-1
+			if bytes.IndexByte(data[at:stop], '"') >= 0 {
+				from := len(rows.unescaped)
+				rows.unescaped = appendUnescaped(rows.unescaped, data[at:stop])
+				spans[n] = span(from)<<lengthBits | span(len(rows.unescaped)-from) | inUnescaped
+				n++
+				continue
+			}
+			if stop == at {
+				continue
+			}
 		}
-		w.from, w.target = -1, w.s.wanted[w.next].column
-		if w.target == w.seen { // the next field
-			w.from, w.target = here+1, w.target+1
+		if stop-at > MaxID {
+			return i
 		}
+		spans[n] = span(base+at)<<lengthBits | span(stop-at)
+		n++
 	}
-	return nil
+	return len(ends)
 }
 
-// end ends the record at its line end.
-func (w *walk) end(at int) error {
-	if at > w.start && w.data[at-1] == '\r' {
-		at--
-	}
-	if at == w.start {
-		return nil // an empty line
-	}
-	if at-w.start > w.s.maxRecord {
-		w.undo()
-		return w.s.fault(fmt.Sprintf("longer than %d bytes", w.s.maxRecord))
-	}
-	if w.wants && w.from >= 0 {
-		if err := w.emit(at); err != nil {
-			return err
+// delimiterFrom is where the nth delimiter is from at on, or to if it is not before that.
+func (s *Scanner) delimiterFrom(at, nth, to int) int {
+	groups := s.marks.groups[:]
+	for g, mask := at/groupBytes, ^uint64(0)<<(at%groupBytes); g*groupBytes < to; g, mask = g+1, ^uint64(0) {
+		delimiters := groups[g].delimiters & mask
+		n := bits.OnesCount64(delimiters)
+		if nth > n {
+			nth -= n
+			continue
 		}
+		for ; nth > 1; nth-- {
+			delimiters &= delimiters - 1
+		}
+		return min(to, g*groupBytes+bits.TrailingZeros64(delimiters))
 	}
-	w.rows.Records++
-	w.s.records++
-	return nil
-}
-
-// emit adds the wanted field, which ends at to.
-func (w *walk) emit(to int) error {
-	from, escaped := w.from, false
-	if w.quotes && to > from && w.data[from] == '"' {
-		from++
-		to--
-		escaped = bytes.IndexByte(w.data[from:to], '"') >= 0
-	}
-	id := w.s.wanted[w.next].id
-	switch {
-	case to == from:
-		return nil
-	case to-from > MaxID:
-		w.undo()
-		return w.s.tooLong()
-	case escaped:
-		w.rows.addUnescaped(id, w.data[from:to])
-	default:
-		w.rows.add(id, w.base+from, to-from)
-	}
-	w.emitted |= 1 << id
-	return nil
-}
-
-// undo takes back what was added of a record that is not complete.
-func (w *walk) undo() {
-	for ; w.emitted != 0; w.emitted &= w.emitted - 1 {
-		ids := &w.rows.ids[bits.TrailingZeros64(w.emitted)]
-		*ids = (*ids)[:len(*ids)-1]
-	}
+	return to
 }

@@ -46,3 +46,23 @@ func TestEveryAlignment(t *testing.T) {
 		}
 	}
 }
+
+// Records that end about where a chunk does, that are longer than one, and that are all of it.
+func TestEveryChunkEnd(t *testing.T) {
+	for _, end := range []string{"\n", "\r\n"} {
+		for length := chunkBytes - 80; length < chunkBytes+80; length++ {
+			filler := strings.Repeat("x", length)
+			for _, first := range []string{filler, "\"" + filler + "\n,\"\"\"", "a\"" + filler} {
+				text := []byte(strings.Repeat("y,7,\"8\""+end, 3) + first + ",7,\"8\"" + end + strings.Repeat("\"y\",7,\"8\""+end+end, 3))
+				got := scanAll(t, Config{NoHeader: true, Columns: []string{"2", "3"}}, text, 0)
+				if got.err != nil || got.records != 7 || strings.Join(got.ids[0], "") != "7777777" || strings.Join(got.ids[1], "") != "8888888" {
+					t.Fatalf("%d bytes, beginning with %.3q: %d records, %.20q, %v", length, first, got.records, got.ids, got.err)
+				}
+			}
+		}
+	}
+	text := []byte(strings.Repeat("\n", 2*chunkBytes) + "7,8\n" + strings.Repeat("\n", chunkBytes))
+	if got := scanAll(t, Config{NoHeader: true, Columns: []string{"1", "2"}}, text, 0); got.err != nil || got.records != 1 || strings.Join(got.ids[1], "") != "8" {
+		t.Fatalf("empty lines: %d records, %.20q, %v", got.records, got.ids, got.err)
+	}
+}

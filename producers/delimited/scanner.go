@@ -118,7 +118,7 @@ type Scanner struct {
 	records uint64
 	retry   int     // how long the data has to be before a record that was cut off is looked at again
 	found   []field // of one record, by id column
-	masks   [64]groupMasks
+	marks   marks
 }
 
 // retryFrom is the length in bytes from which a record that was cut off is looked at again only when twice
@@ -187,9 +187,9 @@ func (s *Scanner) Scan(data []byte, final bool, rows *Rows) (n int, err error) {
 func (s *Scanner) scan(data []byte, final bool, rows *Rows, base int) (pos int, err error) {
 	for pos < len(data) && !rows.full() {
 		var exact bool
-		pos, exact, err = s.masked(data, pos, rows, base)
-		if err != nil || pos == len(data) || rows.full() {
-			return pos, err
+		pos, exact = s.masked(data, pos, rows, base)
+		if pos == len(data) || rows.full() {
+			return pos, nil
 		}
 		if !exact {
 			if !final {
