@@ -52,7 +52,7 @@ Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
 		if err := cfg.complete(""); err != nil {
 			return boot.Wrong(err)
 		}
-		return run(cmd.Context(), cfg, cmd.ErrOrStderr())
+		return run(cmd.Context(), cfg, loader.File(), cmd.ErrOrStderr())
 	}
 	return cmd
 }
@@ -60,8 +60,8 @@ Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
 // drainTimeout is how long run waits at its end for a hub that takes messages.
 const drainTimeout = 20 * time.Second
 
-// run is the whole program.
-func run(ctx context.Context, cfg *settings, stderr io.Writer) (err error) {
+// run is the whole program. file is the configuration file, or "".
+func run(ctx context.Context, cfg *settings, file string, stderr io.Writer) (err error) {
 	log := logging.New(stderr, "rolltrace-sidecar", cfg.Log)
 	if cfg.Key != "" { // tee will need it: better to hear of it now
 		if _, err := pseudonym.ReadKeyFile(cfg.Key); err != nil {
@@ -118,6 +118,7 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) (err error) {
 	for _, t := range taps {
 		writing(func() error { return t.run(ctx) })
 	}
+	group.Go(func() error { return reload(ctx, file, cfg.Org, taps, log) })
 	writing(func() error { return beat(ctx, cfg, held, link, metrics, log) })
 	group.Go(func() error { return adopt(ctx, cfg, identity, log) })
 	group.Go(func() error {

@@ -6,16 +6,20 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
 	"github.com/rolltrace/rolltrace/cmd/internal/config"
@@ -178,6 +182,7 @@ type tap struct {
 	*pgtap.Tap
 	catalogue *catalogue.Catalogue // nil without tables
 	rules     atomic.Pointer[pgtap.Rules]
+	listen    string
 }
 
 // newTaps makes the taps of the configuration. Nothing listens yet.
@@ -209,7 +214,7 @@ func newTaps(ctx context.Context, cfg *settings, to producers.Outbox, metrics *p
 }
 
 func newTap(ctx context.Context, cfg *settings, s *tapSettings, secret pseudonym.Secret, to producers.Outbox, metrics *pgtap.Metrics, log zerolog.Logger) (*tap, error) {
-	t := &tap{}
+	t := &tap{listen: s.Listen}
 	rules, err := s.rules(cfg.Org)
 	if err != nil {
 		return nil, err
@@ -252,6 +257,58 @@ func (t *tap) run(ctx context.Context) error {
 		}()
 	}
 	return t.Tap.Run(ctx)
+}
+
+// reload reads the taps' rules again whenever the process gets SIGHUP, until the context ends. Sessions go on; what their
+// clients read from then on goes where the new rules say. A file that is not good changes nothing.
+func reload(ctx context.Context, file, org string, taps []*tap, log zerolog.Logger) error {
+	if len(taps) == 0 {
+		return nil
+	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGHUP)
+	defer signal.Stop(asked)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-asked:
+		}
+		if err := reloadRules(file, org, taps); err != nil {
+			log.Error().Str("error", boot.Line(err)).Msg("rules are not reloaded; those before stay in force")
+			continue
+		}
+		log.Info().Msg("rules are reloaded")
+	}
+}
+
+func reloadRules(file, org string, taps []*tap) error {
+	fresh := newSettings()
+	flags := pflag.NewFlagSet("reload", pflag.ContinueOnError)
+	loader := config.Bind(flags, fresh)
+	if err := flags.Set("config", file); err != nil {
+		return err
+	}
+	if _, err := loader.Load(io.Discard); err != nil {
+		return err
+	}
+	if len(fresh.Taps) != len(taps) {
+		return fmt.Errorf("taps: %d in the file, and %d run: restart to change their number", len(fresh.Taps), len(taps))
+	}
+	rules := make([]pgtap.Rules, len(taps))
+	for i := range taps {
+		if fresh.Taps[i].Listen != taps[i].listen {
+			return fmt.Errorf("taps[%d].listen: %s runs: restart to change it", i, taps[i].listen)
+		}
+		var err error
+		if rules[i], err = fresh.Taps[i].rules(org); err != nil {
+			return fmt.Errorf("taps[%d].%w", i, err)
+		}
+	}
+	for i, t := range taps {
+		t.rules.Store(&rules[i])
+	}
+	return nil
 }
 
 func (s *tapSettings) newCatalogue(log zerolog.Logger) (*catalogue.Catalogue, error) {

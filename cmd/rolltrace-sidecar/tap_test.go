@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -79,18 +82,37 @@ func TestTap(t *testing.T) {
 	if somebody.Output != "party-a/unmapped/postgres" || somebody.Kind != schema.Access || somebody.Electors.Mode != schema.Counted || somebody.Electors.Records != 100 {
 		t.Errorf("recorded %+v", somebody)
 	}
+
+	// Other rules take effect for whoever is connected; a file that is not good changes nothing.
+	d.write("sidecar.yaml", []byte("taps: nonsense\n"))
+	_ = run.Process.Signal(syscall.SIGHUP)
+	run.says("rules are not reloaded")
+	text := tapFile(d, server, listen, "")
+	content, err := os.ReadFile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.write("sidecar.yaml", bytes.ReplaceAll(content, []byte("party-a/reports"), []byte("acme-mail/reports")))
+	_ = run.Process.Signal(syscall.SIGHUP)
+	run.says("rules are reloaded")
+	read("weekly-4", "SELECT id FROM voters WHERE id = 4")
+	if !slices.ContainsFunc(hub.closed(3), func(m *schema.Movement) bool {
+		return m.Output == "acme-mail/reports/weekly-4" && m.Kind == schema.Share
+	}) {
+		t.Error("the new rules are not in force")
+	}
 	run.stop()
 }
 
 // What is wrong with a tap is said at the start, in one line that names the setting.
 func TestTapSettings(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"no server":  {"taps: [{listen: '127.0.0.1:1'}]", "taps[0].server: want the Postgres server"},
-		"unknown":    {"taps: [{listen: '127.0.0.1:1', sever: x}]", `unknown key "taps[0].sever", did you mean server?`},
-		"place":      {"taps: [{listen: '127.0.0.1:1', server: 'h:1', catalogue: 'postgres://h', tables: [{table: v, place: nowhere}]}]", "taps[0].tables[0]: place: \"nowhere\""},
-		"rule":       {"taps: [{listen: '127.0.0.1:1', server: 'h:1', clients: [{place: x}]}]", "taps[0].clients[0].place"},
-		"TLS":        {"taps: [{listen: '127.0.0.1:1', server: 'h:1', server_tls: maybe}]", "taps[0].server_tls: \"maybe\": want disable or require or verify-full"},
-		"not alone" : {"taps: [{listen: '0.0.0.0:1', server: 'h:1'}]", "wants TLS"},
+		"no server": {"taps: [{listen: '127.0.0.1:1'}]", "taps[0].server: want the Postgres server"},
+		"unknown":   {"taps: [{listen: '127.0.0.1:1', sever: x}]", `unknown key "taps[0].sever", did you mean server?`},
+		"place":     {"taps: [{listen: '127.0.0.1:1', server: 'h:1', catalogue: 'postgres://h', tables: [{table: v, place: nowhere}]}]", "taps[0].tables[0]: place: \"nowhere\""},
+		"rule":      {"taps: [{listen: '127.0.0.1:1', server: 'h:1', clients: [{place: x}]}]", "taps[0].clients[0].place"},
+		"TLS":       {"taps: [{listen: '127.0.0.1:1', server: 'h:1', server_tls: maybe}]", "taps[0].server_tls: \"maybe\": want disable or require or verify-full"},
+		"not alone": {"taps: [{listen: '0.0.0.0:1', server: 'h:1'}]", "wants TLS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t)
