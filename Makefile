@@ -3,7 +3,7 @@
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test bench demo lint clean
+.PHONY: build test bench servers demo lint clean
 
 # The binaries, into bin/.
 build:
@@ -11,12 +11,16 @@ build:
 
 # Everything, on real servers, nothing skipped. The first run on a machine fetches the ClickHouse library
 # through npm (159 MB, once, integrity checked).
-test:
+test: servers
 	go test -timeout 20m ./...
 
 # The measures of docs/design.md: each prints its ratio to a yardstick measured in the same run.
-bench:
+bench: servers
 	go test -run '^$$' -bench . -benchmem -timeout 120m ./...
+
+# Postgres and what is tried against it, from the system's packages.
+servers:
+	schema/schematest/install
 
 # The Christmas-cards case, end to end, through the real binaries.
 demo: build
