@@ -433,6 +433,11 @@ func (b *back) control(ctx context.Context, kind byte, body []byte, complete boo
 		return false, nil
 	case 'K':
 		b.key = append([]byte(nil), body...)
+		if b.replicates {
+			if err := b.beginWhole(ctx); err != nil {
+				return false, err
+			}
+		}
 	}
 	r := b.track.answer(kind)
 	if r.unexpected {
@@ -457,6 +462,9 @@ func (b *back) control(ctx context.Context, kind byte, body []byte, complete boo
 		b.plan = nil
 	case 'H':
 		b.openCopy(body, r.item)
+		if b.replicates { // a backup, or what is recorded as whole anyway
+			b.plan = unseenPlan
+		}
 	case 'G', 'W':
 		b.plan = unseenPlan
 	case 'C', 'I', 's', 'E':

@@ -43,9 +43,11 @@ type session struct {
 	recordedBy     schema.RecordedBy
 	recorder       *producers.Recorder
 	keyers         map[schema.IDSpace]Keyer
-	key            []byte        // BackendKeyData: what a cancel request needs
-	unbound        bool          // the server's side is TLS and the client's is not
-	status         atomic.Uint32 // of the transaction, as ReadyForQuery says it
+	key            []byte               // BackendKeyData: what a cancel request needs
+	replicates     bool                 // it is a replication connection
+	whole          *producers.Recording // its movement
+	unbound        bool                 // the server's side is TLS and the client's is not
+	status         atomic.Uint32        // of the transaction, as ReadyForQuery says it
 	front          front
 	back           back
 }
@@ -118,6 +120,7 @@ func (t *Tap) newSession(client, server net.Conn, start startup, log zerolog.Log
 		User: start.parameters["user"], Database: start.parameters["database"],
 		Application: start.parameters["application_name"], Address: host(client.RemoteAddr()),
 	}
+	s.replicates = start.replication()
 	s.unbound = t.cfg.ServerTLS != nil && !isTLS(client)
 	s.recordedBy = schema.RecordedBy{User: label(s.who.User), Host: label(s.who.Address)}
 	var err error
@@ -162,6 +165,7 @@ func (s *session) run(ctx context.Context) error {
 		ahead <- err
 	}()
 	err := s.back.run(ctx)
+	s.endWhole()
 	s.track.end()
 	s.farewell(err)
 	_ = s.server.Close()
