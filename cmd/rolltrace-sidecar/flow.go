@@ -23,13 +23,16 @@ const closeTimeout = 45 * time.Second
 // A flow is one list on its way through tee, in stages that work at the same time on different blocks: read; keyed;
 // recorded; put out when it is durable; taken into the evidence.
 type flow struct {
-	reader   *delimited.Reader
-	columns  []*pseudonym.Pseudonymiser // of the id columns
-	recorder *producers.Recorder
+	reader  *delimited.Reader
+	columns []*pseudonym.Pseudonymiser // of the id columns
+	// open finds the outbox, while the first blocks are read and keyed.
+	open     func(context.Context) (*producers.Recorder, error)
 	movement schema.Movement
 	out      io.Writer
 	mac      hash.Hash // nil: the bytes are not hashed
 
+	opened    chan struct{}        // closed when open has returned
+	recorder  *producers.Recorder  // nil until then, and when there is none
 	recording *producers.Recording // nil before the first block
 	written   uint64
 }
@@ -60,6 +63,12 @@ func (f *flow) run(ctx context.Context) error {
 	// What comes before a fault of the input is recorded and put out; the fault ends the flow after it.
 	var inputFault error
 	keyed, recorded, put := make(chan *delimited.Block), make(chan step, 2), make(chan step, 2)
+	f.opened = make(chan struct{})
+	stage(func() (err error) {
+		defer close(f.opened)
+		f.recorder, err = f.open(flowing)
+		return err
+	})
 	stage(func() error {
 		if err := f.reader.Run(flowing); flowing.Err() == nil {
 			inputFault = err
@@ -124,6 +133,9 @@ func keysOf(b *delimited.Block, columns []*pseudonym.Pseudonymiser) *blockKeys {
 func (f *flow) record(ctx context.Context, blocks <-chan *delimited.Block, next chan<- step) error {
 	for block := range blocks {
 		if f.recording == nil {
+			if <-f.opened; f.recorder == nil {
+				return nil // and that ends the flow
+			}
 			if err := f.begin(ctx); err != nil {
 				return err
 			}

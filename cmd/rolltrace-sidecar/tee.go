@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -88,9 +89,13 @@ What cannot be read or recorded ends the flow, and the movement is closed as fai
 // it the process stays below 150 MiB.
 const teeMemory = 112 << 20
 
-func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, stdout, stderr io.Writer) (err error) {
+func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, stdout, stderr io.Writer) error {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(teeMemory)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		// One thread is mostly in a sync, and keeps its place among those that Go lets run until that is noticed.
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
 	columns, scan, err := flags.scan()
 	if err != nil {
@@ -115,20 +120,22 @@ func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, s
 	if err != nil {
 		return boot.Wrong(err)
 	}
-	access, err := openAccess(ctx, cfg, pinned, stderr, logging.New(stderr, "rolltrace-sidecar", cfg.Log))
-	if err != nil {
-		return err
-	}
-	defer func() { err = access.finish(ctx, err, stderr) }()
-	recorder, err := producers.NewRecorder(producers.RecorderConfig{Outbox: access})
-	if err != nil {
-		return err
-	}
-	f := &flow{reader: reader, columns: keys.of, recorder: recorder, movement: movement, out: enlarged(stdout)}
+	f := &flow{reader: reader, columns: keys.of, movement: movement, out: enlarged(stdout)}
 	if flags.mac {
 		f.mac = keys.secret.EvidenceMAC()
 	}
-	return f.run(ctx)
+	var outbox *access
+	f.open = func(ctx context.Context) (_ *producers.Recorder, err error) {
+		if outbox, err = openAccess(ctx, cfg, pinned, stderr, logging.New(stderr, "rolltrace-sidecar", cfg.Log)); err != nil {
+			return nil, err
+		}
+		return producers.NewRecorder(producers.RecorderConfig{Outbox: outbox})
+	}
+	err = f.run(ctx)
+	if outbox != nil {
+		err = outbox.finish(ctx, err, stderr)
+	}
+	return err
 }
 
 // scan is how the list is read.
