@@ -22,7 +22,9 @@ import (
 
 	"github.com/rolltrace/rolltrace/deploy"
 	"github.com/rolltrace/rolltrace/deploy/embedded"
+	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
+	"github.com/rolltrace/rolltrace/schema/schematest"
 )
 
 // Codes of ClickHouse's exceptions.
@@ -247,6 +249,7 @@ func writerRights(t *testing.T, db database) {
 	conn := db.open(t, "writer")
 	for _, sql := range []string{
 		"INSERT INTO ingest (movement, space, bucket) VALUES (1, 1, 0)",
+		"INSERT INTO ingest_row VALUES (1, 1, 7)",
 		"INSERT INTO position VALUES ('x', 1, 1, now64(6))",
 		"SELECT count() FROM set_by_movement",
 	} {
@@ -254,6 +257,7 @@ func writerRights(t *testing.T, db database) {
 			t.Errorf("writer: %s: %v", sql, err)
 		}
 	}
+	derives(t, graph.NewLineage(conn, graph.WriterConfig{}))
 	for _, sql := range []string{
 		"DROP TABLE position", "TRUNCATE TABLE position", "DROP DATABASE rolltrace", "ALTER TABLE position DELETE WHERE 1",
 		"ALTER TABLE position MODIFY SETTING fsync_after_insert = 0", "CREATE TABLE x (a UInt8) ENGINE = Memory",
@@ -265,6 +269,26 @@ func writerRights(t *testing.T, db database) {
 		refused(t, conn, "writer", sql, codeAccessDenied)
 	}
 	refused(t, conn, "writer", "SET log_queries = 0", codeConstraintViolation)
+}
+
+// derives sees that sets can be derived, published, and removed again.
+func derives(t *testing.T, l *graph.Lineage) {
+	t.Helper()
+	set := graph.DerivedSet{Movement: 1, Form: graph.Kept}
+	for attempt := range uint32(2) {
+		g := graph.NewGeneration(1, attempt)
+		for _, terms := range [][]graph.Term{{{Movement: 1}}, {{Movement: 1, Form: graph.Carried}}} {
+			if err := l.Derive(t.Context(), g, []graph.Derivation{{DerivedSet: set, Terms: terms}}); err != nil {
+				t.Errorf("writer: %v", err)
+			}
+		}
+		if err := l.Publish(t.Context(), g, []graph.DerivedSet{set}, schematest.Began); err != nil {
+			t.Errorf("writer: %v", err)
+		}
+	}
+	if n, err := l.Sweep(t.Context(), schema.At(schematest.Began.Add(time.Hour)), time.Minute); err != nil || n != 1 {
+		t.Errorf("writer: %d old sets were removed, want 1: %v", n, err)
+	}
 }
 
 func readerRights(t *testing.T, db database, user string) {

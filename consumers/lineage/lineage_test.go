@@ -73,6 +73,24 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// What comes a second time, or changes nothing that electors follow from, is not derived again.
+func TestTheSameAgain(t *testing.T) {
+	c := newCentre(t)
+	r := c.consume(t)
+	chains := map[string]*wire.Chain{}
+	c.publishAll(t, r, chains, chain()...)
+	c.catchUp(t, nil)
+	samples := chain()
+	for _, s := range samples {
+		s.Movement.Purpose, s.Movement.Revision = "another", 2
+	}
+	c.publishAll(t, r, chains, append(samples, chain()...)...)
+	c.catchUp(t, nil)
+	if n := c.count(t, "SELECT uniqExact(generation) FROM derived_head"); n != 1 || c.left(t) != 0 {
+		t.Errorf("%d generations were published, %d messages are left", n, c.left(t))
+	}
+}
+
 // A graph that was made before anything was derived, or that has lost what was: all of it is derived at the start.
 func TestMissingSetsAreDerivedAtTheStart(t *testing.T) {
 	c := newCentre(t)

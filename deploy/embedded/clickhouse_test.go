@@ -421,6 +421,7 @@ func TestClickHouseGrants(t *testing.T) {
 	for _, statement := range []string{
 		"CREATE TABLE base (n UInt64) ENGINE = MergeTree ORDER BY n",
 		"CREATE TABLE ingest (n UInt64) ENGINE = Null",
+		"CREATE TABLE derived (n UInt64) ENGINE = MergeTree ORDER BY n",
 		"CREATE MATERIALIZED VIEW ingest_to_base TO base AS SELECT n FROM ingest",
 		"CREATE VIEW shown DEFINER = rolltrace SQL SECURITY DEFINER AS SELECT sum(n) AS total FROM base",
 		"CREATE VIEW asked DEFINER = rolltrace SQL SECURITY DEFINER AS SELECT n FROM base WHERE n > {least: UInt64}",
@@ -434,6 +435,8 @@ func TestClickHouseGrants(t *testing.T) {
 	if total := value[uint64](t, writer, "SELECT sum(n) FROM base"); total != 6 {
 		t.Errorf("the writer reads %d, want 6", total)
 	}
+	do(t, writer, "INSERT INTO derived VALUES (4)")
+	do(t, writer, "DELETE FROM derived WHERE n = 4")
 	denied(t, writer, "CREATE TABLE other (n UInt64) ENGINE = Memory", "DROP TABLE base", "TRUNCATE TABLE base",
 		"ALTER TABLE base DELETE WHERE 1", "SELECT * FROM file('users.json', 'LineAsString')",
 		"SELECT * FROM url('http://127.0.0.1:1/x', 'LineAsString', 'line String')")

@@ -79,7 +79,8 @@ func (l *Lineage) outlines(ctx context.Context, after, upTo uint64, each func(Ou
 		ORDER BY f.4`, after, upTo, uint64(0))
 }
 
-// Chunked returns the movements of which log messages in (after, upTo] brought a chunk, in no order.
+// Chunked returns the movements of which log messages in (after, upTo] brought a chunk that had not come before, in
+// no order.
 func (l *Lineage) Chunked(ctx context.Context, after, upTo uint64) ([]uint32, error) {
 	var out []uint32
 	err := query(ctx, l.conn, "read chunks", func(rows driver.Rows) error {
@@ -87,7 +88,13 @@ func (l *Lineage) Chunked(ctx context.Context, after, upTo uint64) ([]uint32, er
 		err := rows.Scan(&movement)
 		out = append(out, movement)
 		return err
-	}, "SELECT DISTINCT movement FROM chunk WHERE stream_sequence > $1 AND stream_sequence <= $2", after, upTo)
+	}, `SELECT DISTINCT movement
+		FROM
+		(
+			SELECT movement FROM chunk
+			WHERE movement IN (SELECT movement FROM chunk WHERE stream_sequence > $1 AND stream_sequence <= $2) AND stream_sequence <= $2
+			GROUP BY movement, `+"`set`"+`, chunk, hash HAVING min(stream_sequence) > $1
+		)`, after, upTo)
 	return out, err
 }
 
