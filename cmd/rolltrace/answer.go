@@ -157,16 +157,29 @@ func writeReach(what string) func(io.Writer, *graph.Reach) error {
 func writeRoute(w io.Writer, r *graph.Route) error {
 	p := &page{w: w}
 	p.line("elector key %s (%s, %s) to %s", r.Elector.Key, r.Elector.IDSpace, r.Elector.KeyID, r.To)
+	if len(r.Routes) == 0 {
+		p.line("none recorded: no route of this elector to %s", r.To)
+	}
+	for i, route := range r.Routes {
+		heading := ""
+		if r.Which == graph.All {
+			heading = fmt.Sprintf("route %s", grouped(i+1))
+		}
+		p.table(heading, stepTable(route.Steps), "")
+	}
+	return p.notes(r.Answer)
+}
+
+func stepTable(route []graph.Step) *table {
 	steps := newTable(number(""), text("when (UTC)"), text("kind"), text("from"), text("to"), text("basis"), text("actor"), text("fields"), text("purpose"), text("movement"))
-	for i, s := range r.Steps {
+	for i, s := range route {
 		from := string(s.From)
 		if from == "" {
 			from = places(s.Inputs)
 		}
 		steps.row(grouped(i+1), moment(s.OccurredAt), string(s.Kind), from, string(s.To), string(s.Basis), s.Actor, strings.Join(s.Fields, " "), s.Purpose, s.ID)
 	}
-	p.table("", steps, "none recorded: no route of this elector to "+r.To)
-	return p.notes(r.Answer)
+	return steps
 }
 
 func writeMovements(w io.Writer, m *graph.Movements) error {

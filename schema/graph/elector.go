@@ -217,6 +217,7 @@ func (g *Graph) movementsOf(ctx context.Context, e numbered, carried map[uint32]
 func stays(movements []Movement) []Stay {
 	index := map[schema.Place]int{}
 	out := []Stay{}
+	routes := newRoutes(movements)
 	for i, m := range movements {
 		if m.Outcome == schema.Retracted {
 			continue
@@ -234,7 +235,7 @@ func stays(movements []Movement) []Stay {
 		if !ok {
 			at = len(out)
 			index[m.Output] = at
-			out = append(out, Stay{Org: m.Output.Org(), Place: m.Output, FirstEntry: m.OccurredAt, Route: route(movements, i)})
+			out = append(out, Stay{Org: m.Output.Org(), Place: m.Output, FirstEntry: m.OccurredAt, Route: routes.earliest(i)})
 		}
 		out[at].Holding, out[at].LastEntry = true, m.OccurredAt
 		out[at].Entries++
@@ -258,77 +259,4 @@ func organisations(stays []Stay) []OrgStay {
 		}
 	}
 	return out
-}
-
-// route is the earliest route that ends with movements[last]: before each movement stands the earliest one
-// that brought the elector to one of its inputs, until there is none. The view route does the same in SQL.
-func route(movements []Movement, last int) []Step {
-	var steps []Step
-	for i := last; i >= 0; {
-		m := &movements[i]
-		before := slices.IndexFunc(movements[:i], func(p Movement) bool {
-			return p.Outcome != schema.Retracted && p.Output != "" &&
-				slices.ContainsFunc(m.Inputs, func(in schema.Input) bool { return in.Place == p.Output })
-		})
-		step := Step{MovementRef: m.MovementRef, OccurredAt: m.OccurredAt, Kind: m.Kind, Basis: m.Basis, State: m.State, Outcome: m.Outcome,
-			To: m.Output, Actor: m.Actor, Purpose: m.Purpose, Agreement: m.Agreement, Fields: m.Fields}
-		for _, in := range m.Inputs {
-			step.Inputs = append(step.Inputs, in.Place)
-		}
-		switch {
-		case before >= 0:
-			step.From = movements[before].Output
-		case len(m.Inputs) == 1:
-			step.From = m.Inputs[0].Place
-		}
-		steps = append(steps, step)
-		i = before
-	}
-	slices.Reverse(steps)
-	return steps
-}
-
-// A RouteQuestion asks how one elector came to a place or an organisation.
-type RouteQuestion struct {
-	ElectorQuestion
-	To string // a place or an organisation
-}
-
-// A Route is the answer to a RouteQuestion.
-type Route struct {
-	Answer
-	Elector ElectorKey `json:"elector"`
-	To      string     `json:"to"`
-	Steps   []Step     `json:"steps"` // the earliest route, in order; none: the elector is not recorded to have reached it
-}
-
-// Route answers with the earliest route of an elector to a place, or to the first place of an organisation
-// that it reached: the first movement that brought it there, and before each movement the earliest one that
-// brought it to one of its inputs. It begins where the elector has no earlier entry.
-func (g *Graph) Route(ctx context.Context, q RouteQuestion) (*Route, error) {
-	if err := checkAt(q.To); err != nil {
-		return nil, err
-	}
-	notes := g.newNotes(ctx, q.AsOf)
-	defer notes.close()
-	d, err := g.dossier(ctx, q.ElectorQuestion, notes)
-	if err != nil {
-		return nil, err
-	}
-	a := &Route{Elector: d.Elector, To: q.To, Steps: []Step{}}
-	last := slices.IndexFunc(d.Movements, func(m Movement) bool {
-		return m.Outcome != schema.Retracted && m.Output != "" && matches(q.To, string(m.Output))
-	})
-	if last >= 0 {
-		a.Steps = route(d.Movements, last)
-	} else {
-		if err := g.checkKnown(ctx, q.To); err != nil {
-			return nil, err
-		}
-		notes.none("movements that brought this elector there")
-	}
-	a.Answer, err = notes.answer(func() func(CoverageRow) bool {
-		return newFlows(notes.moves).changesSources(func(p string) bool { return matches(q.To, p) })
-	})
-	return a, err
 }

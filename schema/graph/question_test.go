@@ -339,6 +339,51 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// A list that went to a printer by three routes.
+func TestRoutes(t *testing.T) {
+	c := newCentre(t)
+	var messages []message
+	for n, s := range []step{
+		1: {kind: schema.Collect, from: rolls, to: voters, electors: "a"},
+		2: {kind: schema.Export, from: voters, to: cards, electors: "a"},
+		3: {kind: schema.Share, from: cards, to: printer, electors: "a"},
+		4: {kind: schema.Collect, from: web, to: donors, electors: "a"},
+		5: {kind: schema.Merge, from: voters + " " + donors, to: printer, electors: "a"},
+	} {
+		if s.kind != "" {
+			messages = append(messages, s.messages(t, n)...)
+		}
+	}
+	c.deliver(messages, 100)
+	for _, test := range []struct {
+		which string
+		limit int
+		want  string
+	}{
+		{graph.Earliest, 0, "1-2-3"},
+		{graph.Shortest, 0, "1-5"},
+		{graph.All, 3, "1-2-3 1-5 4-5"},
+		{graph.All, 2, "1-2-3 1-5 cut"},
+	} {
+		a, err := c.graph.Route(t.Context(), graph.RouteQuestion{To: "acme-mail", Which: test.which, Limit: test.limit,
+			ElectorQuestion: graph.ElectorQuestion{Key: keyOf('a')}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range a.Routes {
+			var steps []string
+			for _, s := range r.Steps {
+				steps = append(steps, fmt.Sprint(hours(s.OccurredAt)))
+			}
+			got = append(got, strings.Join(steps, "-"))
+		}
+		if text := strings.Join(got, " ") + noteCodes(a.Answer); text != test.want {
+			t.Errorf("%s: have %s, want %s", test.which, text, test.want)
+		}
+	}
+}
+
 func TestDossier(t *testing.T) {
 	c := newCentre(t)
 	c.deliver(workedMessages(t), 7)

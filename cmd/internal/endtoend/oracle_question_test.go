@@ -42,7 +42,7 @@ func (q question) wanted(p *played, w *oracle.World) []string {
 	case askElector:
 		return dossierLines(w, q.elector(p.prefix))
 	case askRoute:
-		return []string{route(w.Earliest(q.elector(p.prefix), at))}
+		return routeLines(w, q.elector(p.prefix), at)
 	}
 	return nil
 }
@@ -201,21 +201,58 @@ func route(r oracle.Route) string {
 	return strings.Join(out, ", ")
 }
 
+// mostRoutes is the limit with which all routes are asked for.
+const mostRoutes = 20
+
+func routeLines(w *oracle.World, e oracle.Elector, to string) []string {
+	earliest := w.Earliest(e, to)
+	if len(earliest) == 0 {
+		return nil
+	}
+	out := []string{"earliest: " + route(earliest), fmt.Sprintf("shortest: %d", w.Shortest(e, to))}
+	all, cut := w.All(e, to, mostRoutes)
+	for i, r := range all {
+		out = append(out, fmt.Sprintf("route %d: %s", i, route(r)))
+	}
+	return append(out, fmt.Sprintf("cut: %v", cut))
+}
+
 func (s *stage) compareRoute(q question, p *played, w *oracle.World, to string) {
 	e := q.elector(p.prefix)
-	a, err := s.graph.Route(s.t.Context(), graph.RouteQuestion{ElectorQuestion: graph.ElectorQuestion{Key: e.Key, IDSpace: e.IDSpace, KeyID: e.KeyID, AsOf: w.AsOf}, To: to})
-	if !p.model.Knows(e) {
-		if !errors.Is(err, graph.ErrUnknownElector) {
-			p.fault(q, "an elector that was never there: %v", err)
-		}
-		return
-	}
 	want := q.wanted(p, w)
-	if p.unknown(q, to, want[0] == "", err) {
-		return
+	var have []string
+	for _, which := range []string{graph.Earliest, graph.Shortest, graph.All} {
+		a, err := s.graph.Route(s.t.Context(), graph.RouteQuestion{To: to, Which: which, Limit: mostRoutes,
+			ElectorQuestion: graph.ElectorQuestion{Key: e.Key, IDSpace: e.IDSpace, KeyID: e.KeyID, AsOf: w.AsOf}})
+		if !p.model.Knows(e) {
+			if !errors.Is(err, graph.ErrUnknownElector) {
+				p.fault(q, "an elector that was never there: %v", err)
+			}
+			return
+		}
+		if p.unknown(q, to, len(want) == 0, err) {
+			return
+		}
+		cut := slices.ContainsFunc(a.Notes, func(n graph.Note) bool { return n.Code == graph.CodeCut })
+		switch {
+		case len(a.Routes) == 0:
+		case which == graph.Earliest:
+			have = append(have, "earliest: "+steps(a.Steps))
+		case which == graph.Shortest:
+			have = append(have, fmt.Sprintf("shortest: %d", len(a.Steps)))
+			shortest := func(r oracle.Route) bool { return route(r) == steps(a.Steps) }
+			if all, cut := w.All(e, to, 1000); !cut && !slices.ContainsFunc(all, shortest) {
+				p.fault(q, "the shortest route is none: %s", steps(a.Steps))
+			}
+		default:
+			for i, r := range a.Routes {
+				have = append(have, fmt.Sprintf("route %d: %s", i, steps(r.Steps)))
+			}
+			have = append(have, fmt.Sprintf("cut: %v", cut))
+		}
+		p.notes(q, w, a.Answer)
 	}
-	p.differ(q, []string{steps(a.Steps)}, want)
-	p.notes(q, w, a.Answer)
+	p.differ(q, have, want)
 }
 
 func (s *stage) compareMovements(q question, p *played, w *oracle.World, at string) {
