@@ -188,7 +188,7 @@ func writeMovements(w io.Writer, m *graph.Movements) error {
 	for _, one := range m.Movements {
 		row := movementRow(one.Movement)
 		electors := counts(one.Electors)
-		if one.Mode != schema.Listed {
+		if one.Mode == schema.Counted {
 			electors = string(one.Mode)
 		}
 		t.row(append(row[:4:4], append([]string{electors, grouped(one.Records)}, row[4:]...)...)...)
