@@ -27,6 +27,7 @@ import (
 	"github.com/rolltrace/rolltrace/producers/delimited"
 	"github.com/rolltrace/rolltrace/producers/pgtap"
 	"github.com/rolltrace/rolltrace/producers/pgtap/catalogue"
+	"github.com/rolltrace/rolltrace/producers/pgtap/statement"
 	"github.com/rolltrace/rolltrace/producers/pseudonym"
 	"github.com/rolltrace/rolltrace/schema"
 )
@@ -235,7 +236,7 @@ func newTap(ctx context.Context, cfg *settings, s *tapSettings, secret pseudonym
 		if t.catalogue, err = s.newCatalogue(log); err != nil {
 			return nil, err
 		}
-		c.Catalogue, c.KeyID = t.catalogue, secret.KeyID()
+		c.Catalogue, c.Analyst, c.KeyID = t.catalogue, statement.NewParser(), secret.KeyID()
 		c.Keyer = func(space schema.IDSpace) pgtap.Keyer { return secret.Space(space) }
 	}
 	t.Tap, err = pgtap.New(c)

@@ -51,8 +51,18 @@ type back struct {
 	long     longRow // a row that is too long to be held
 	rows     rows    // of a COPY
 
-	described *plan // of the portal that was described last
-	last      struct {
+	described *plan    // of the portal that was described last
+	returned  struct { // what came back of the rows that the statement changed
+		sets    []schema.IDSpace
+		keys    [][]schema.Key
+		unkeyed []uint64
+	}
+	changed bool     // names may stand for something else when the transaction has committed
+	refined struct { // the plan that was refined last
+		from, to *plan
+		by       *Reading
+	}
+	last struct {
 		body       []byte // RowDescription that was traced last
 		generation uint64
 		plan       *plan
@@ -296,7 +306,7 @@ func (b *back) scan(ctx context.Context) (again bool, err error) {
 		switch kind {
 		case 'D':
 			if b.plan == nil {
-				if err := b.openPortal(); err != nil {
+				if err := b.openPortal(ctx); err != nil {
 					return false, err
 				}
 			}
@@ -394,13 +404,12 @@ func (b *back) endLarge(ctx context.Context) error {
 }
 
 // openPortal begins the result of an Execute: its rows come without a word before them.
-func (b *back) openPortal() error {
+func (b *back) openPortal(ctx context.Context) error {
 	of := b.track.now()
 	if of.kind != 'E' || b.described == nil {
 		return fmt.Errorf("%w: the server sent rows that it has not described", errProtocol)
 	}
-	b.open(b.described, of)
-	return nil
+	return b.open(ctx, b.described, of)
 }
 
 // finish ends what is open when the session ends.
@@ -453,7 +462,9 @@ func (b *back) control(ctx context.Context, kind byte, body []byte, complete boo
 		}
 		switch {
 		case r.item.kind == 'Q':
-			b.open(p, r.item)
+			if err := b.open(ctx, p, r.item); err != nil {
+				return false, err
+			}
 		case r.item.flags&ofPortal != 0:
 			b.described = p
 		}
@@ -461,18 +472,21 @@ func (b *back) control(ctx context.Context, kind byte, body []byte, complete boo
 		b.described = nil
 		b.plan = nil
 	case 'H':
-		b.openCopy(body, r.item)
 		if b.replicates { // a backup, or what is recorded as whole anyway
 			b.plan = unseenPlan
+		} else if err := b.openCopy(ctx, body, r.item); err != nil {
+			return false, err
 		}
 	case 'G', 'W':
 		b.plan = unseenPlan
 	case 'C', 'I', 's', 'E':
-		if err := b.close(r, kind); err != nil {
+		if err := b.close(ctx, r, kind, body); err != nil {
 			return false, err
 		}
 	case 'Z':
-		b.ready(body)
+		if err := b.ready(ctx, body); err != nil {
+			return false, err
+		}
 	}
 	return r.item.flags&swallow != 0 && kind != 'E', nil
 }
@@ -521,6 +535,9 @@ func (b *back) trace(ctx context.Context, body []byte, complete bool) (*plan, er
 		return nil, fmt.Errorf("%w: %w", errUntraced, err)
 	}
 	p := newPlan(b.columns, b.origins)
+	if b.tap.cfg.Analyst != nil {
+		p.describe(b.columns, b.origins)
+	}
 	if len(body) <= 8<<10 {
 		b.last.body, b.last.generation, b.last.plan = append(b.last.body[:0], body...), generation, p
 	}
@@ -528,15 +545,16 @@ func (b *back) trace(ctx context.Context, body []byte, complete bool) (*plan, er
 }
 
 // open begins a result.
-func (b *back) open(p *plan, of item) {
-	b.plan = p
-	if of.statement != nil {
-		b.plan = b.refine(p, of.statement)
+func (b *back) open(ctx context.Context, p *plan, of item) (err error) {
+	if part := b.currentPart(of); part != nil {
+		if p, err = b.refine(ctx, p, part); err != nil {
+			return err
+		}
 	}
-	if !b.plan.recordsElectors() {
-		return
+	if b.plan = p; b.plan.recordsElectors() {
+		b.begin(of)
 	}
-	b.begin(of)
+	return nil
 }
 
 // begin makes ready for rows that are recorded.
@@ -546,17 +564,76 @@ func (b *back) begin(of item) {
 	for _, space := range b.plan.sets {
 		b.keyers = append(b.keyers, b.keyer(space))
 	}
+	if b.plan.text = ""; of.statement != nil {
+		b.plan.text = of.statement.Text
+	}
 	who := b.whom(of.statement)
 	b.flow = flow{plan: b.plan.name, route: b.tap.route(who), user: b.recordedBy.User, host: b.recordedBy.Host}
+	if beside := b.plan.beside; beside != nil {
+		f := b.flow
+		f.plan = beside.name
+		if batch := b.tap.ledger.add(f, beside, b.recorder, &harvest{}); batch != nil {
+			b.batches = append(b.batches, batch)
+		}
+	}
 }
 
-// close ends a result. The electors of a small one go into the window.
-func (b *back) close(r reply, kind byte) error {
+// close ends a statement and its result. The electors of a small one go into the window.
+func (b *back) close(ctx context.Context, r reply, kind byte, body []byte) error {
 	p := b.plan
 	b.plan = nil
+	if err := b.closeResult(p, kind); err != nil {
+		return err
+	}
+	switch kind {
+	case 'C':
+		tag, _, _ := bytes.Cut(body, []byte{0})
+		if err := b.completed(ctx, r.item, string(tag)); err != nil {
+			return err
+		}
+	case 'E':
+		b.state.failed()
+	}
 	if r.item.kind == 'Q' {
 		b.part++
 	}
+	b.returned.sets = nil
+	return nil
+}
+
+// completed takes note of what the statement has done.
+func (b *back) completed(ctx context.Context, of item, tag string) error {
+	part := b.currentPart(of)
+	if part == nil {
+		return nil
+	}
+	if alters(tag) {
+		b.changed = true
+	}
+	own := part
+	if of.statement != nil && of.kind == 'Q' && b.part < len(of.statement.Parts) {
+		own = &of.statement.Parts[b.part]
+	}
+	if own.Unknown {
+		own = nil
+	}
+	if err := b.commit(ctx, b.state.done(own, tag)); err != nil {
+		return err
+	}
+	b.announce()
+	return b.deeds(ctx, of, part, tag)
+}
+
+// announce says that names stand for something else when that has been committed.
+func (b *back) announce() {
+	if b.changed && !b.state.altered && b.tap.cfg.Catalogue != nil {
+		b.changed = false
+		b.tap.cfg.Catalogue.Changed(b.who.Database)
+	}
+}
+
+// closeResult ends a result.
+func (b *back) closeResult(p *plan, kind byte) error {
 	if !p.recordsElectors() || b.large != nil {
 		if b.large != nil {
 			b.harvest.key(b.keyers)
@@ -575,6 +652,7 @@ func (b *back) close(r reply, kind byte) error {
 	if p.mode == opaque {
 		b.harvest.records = 0
 	}
+	b.keep(p)
 	if batch := b.tap.ledger.add(b.flow, p, b.recorder, &b.harvest); batch != nil {
 		b.batches = append(b.batches, batch)
 	}
@@ -582,43 +660,20 @@ func (b *back) close(r reply, kind byte) error {
 	return nil
 }
 
-// refine adds to a plan what the statement says.
-func (b *back) refine(p *plan, s *Statement) *plan {
-	part, ok := s.part(b.part)
-	if !ok {
-		return p
-	}
-	if part.Opaque || len(part.Reads) > 0 && p.mode == unseen {
-		places := part.Reads
-		if len(places) == 0 && b.tap.cfg.Catalogue != nil {
-			places = b.tap.cfg.Catalogue.Places(b.who.Database)
-		}
-		refined := newOpaquePlan(places)
-		if !part.Opaque && refined.mode == opaque {
-			refined.mode = counted
-			refined.name = refined.sign()
-		}
-		return refined
-	}
-	return p
-}
-
-func (s *Statement) part(n int) (Part, bool) {
-	if s == nil || n >= len(s.Parts) {
-		return Part{}, false
-	}
-	return s.Parts[n], true
-}
-
 // ready takes note of the end of a request.
-func (b *back) ready(body []byte) {
+func (b *back) ready(ctx context.Context, body []byte) error {
 	b.plan, b.described, b.part = nil, nil, 0
 	if len(body) == 1 {
 		b.status.Store(uint32(body[0]))
+		if err := b.commit(ctx, b.state.ready(body[0])); err != nil {
+			return err
+		}
+		b.announce()
 	}
 	if b.tap.draining() {
 		_ = b.server.SetReadDeadline(time.Now()) // it looks whether it can end
 	}
+	return nil
 }
 
 // parameter takes note of what the server says of the session.

@@ -2,6 +2,7 @@ package pgtap
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 )
@@ -18,32 +19,28 @@ type rows struct {
 const binarySignature = "PGCOPY\n\xff\r\n\x00"
 
 // openCopy begins the result of a COPY.
-func (b *back) openCopy(body []byte, of item) {
-	inBinary := len(body) > 0 && body[0] == 1
-	part, _ := of.statement.part(b.part)
-	b.rows = rows{copy: part.Copy, binary: inBinary, first: true, field: b.rows.field[:0]}
-	switch c := part.Copy; {
-	case b.tap.cfg.Catalogue == nil:
-		b.plan = unseenPlan
-		return
-	case c == nil || len(body) < 3 || int(binary.BigEndian.Uint16(body[1:])) != len(c.Columns) || len(c.Origins) != len(c.Columns):
-		b.rows.copy = nil
-		b.plan = newOpaquePlan(b.tap.cfg.Catalogue.Places(b.who.Database))
-		if b.plan.mode == opaque {
-			b.plan.mode = counted
-			b.plan.name = b.plan.sign()
-		}
-	default:
-		columns := append([]Column(nil), c.Columns...)
-		for i := range columns {
-			columns[i].Binary = inBinary
-		}
-		b.plan = newPlan(columns, c.Origins)
-		b.plan.text = of.statement.Text
+func (b *back) openCopy(ctx context.Context, body []byte, of item) error {
+	b.plan = unseenPlan
+	if b.tap.cfg.Catalogue == nil {
+		return nil
 	}
-	if b.plan.recordsElectors() {
+	if len(body) < 3 {
+		return fmt.Errorf("%w: the server sent a COPY that is not well formed", errProtocol)
+	}
+	inBinary := body[0] == 1
+	part := b.currentPart(of)
+	p, readable, err := b.copyPlan(ctx, part, int(binary.BigEndian.Uint16(body[1:])), inBinary)
+	if err != nil {
+		return err
+	}
+	b.rows = rows{binary: inBinary, first: true, field: b.rows.field[:0]}
+	if readable {
+		b.rows.copy = part.Copy
+	}
+	if b.plan = p; b.plan.recordsElectors() {
 		b.begin(of)
 	}
+	return nil
 }
 
 // take reads one CopyData. One that is not complete is too long to be held: a row without an identifier.

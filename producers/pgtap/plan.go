@@ -27,6 +27,12 @@ type plan struct {
 	fields []string
 	text   string // of the statement, without constants
 	name   string // equal for plans whose results can be one movement
+
+	// What the server has said of the result, for what the statement says of it.
+	columns     []Column
+	origins     []Origin
+	expressions bool  // there are columns that are no table's
+	beside      *plan // what is recorded besides, before the first row; nil for nothing
 }
 
 // An idColumn is a column of identifiers in a result.
@@ -85,6 +91,12 @@ func newPlan(columns []Column, origins []Origin) *plan {
 	}
 	p.name = p.sign()
 	return p
+}
+
+// describe keeps what the server has said.
+func (p *plan) describe(columns []Column, origins []Origin) {
+	p.columns, p.origins = slices.Clone(columns), slices.Clone(origins)
+	p.expressions = slices.ContainsFunc(columns, func(c Column) bool { return c.Table == 0 })
 }
 
 // newOpaquePlan is that of a result that may be made of any of the places.

@@ -18,12 +18,16 @@ import (
 	"github.com/rolltrace/rolltrace/producers/outbox"
 	"github.com/rolltrace/rolltrace/producers/pgtap"
 	"github.com/rolltrace/rolltrace/producers/pgtap/catalogue"
+	"github.com/rolltrace/rolltrace/producers/pgtap/statement"
 	"github.com/rolltrace/rolltrace/producers/pseudonym"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
 var secret = pseudonym.NewSecret()
+
+// parser is shared by all tests: the grammar is loaded once.
+var parser = statement.NewParser()
 
 const voters schema.Place = "party-a/crm/voters"
 
@@ -51,7 +55,7 @@ func recording(b *bench, change func(*pgtap.Config)) func(*pgtap.Config) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		cfg.Catalogue = c
+		cfg.Catalogue, cfg.Analyst = c, parser
 		cfg.Keyer = func(space schema.IDSpace) pgtap.Keyer { return secret.Space(space) }
 		cfg.KeyID = secret.KeyID()
 		cfg.Route = func(who pgtap.Client) pgtap.Route {

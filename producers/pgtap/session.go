@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"maps"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -48,6 +47,7 @@ type session struct {
 	whole          *producers.Recording // its movement
 	unbound        bool                 // the server's side is TLS and the client's is not
 	status         atomic.Uint32        // of the transaction, as ReadyForQuery says it
+	state          state                // written by the back alone
 	front          front
 	back           back
 }
@@ -125,6 +125,7 @@ func (t *Tap) newSession(client, server net.Conn, start startup, log zerolog.Log
 	s.recordedBy = schema.RecordedBy{User: label(s.who.User), Host: label(s.who.Address)}
 	var err error
 	s.recorder, err = newRecorder(t.cfg, s.recordedBy)
+	s.state = newState(start.parameters)
 	s.front.session, s.back.session = s, s
 	return s, err
 }
@@ -217,13 +218,7 @@ func (s *session) keyer(space schema.IDSpace) Keyer {
 // whom is the client of a statement.
 func (s *session) whom(statement *Statement) Client {
 	who := s.who
-	if statement != nil && len(statement.Tags) > 0 {
-		who.Tags = maps.Clone(who.Tags)
-		if who.Tags == nil {
-			who.Tags = make(map[string]string)
-		}
-		maps.Copy(who.Tags, statement.Tags)
-	}
+	who.Tags = s.state.tags(statement)
 	return who
 }
 

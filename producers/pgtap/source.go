@@ -27,10 +27,22 @@ type Catalogue interface {
 	// for every description, so what is known has to be answered from memory; what is not known it asks the server for,
 	// and waits. An error means that it cannot tell: nothing of the result goes on.
 	Trace(ctx context.Context, database string, columns []Column, dst []Origin) ([]Origin, error)
+	// Read says what a statement does with configured tables. It is asked for every result and answers from memory, like
+	// Trace.
+	Read(ctx context.Context, session Session, query any) (*Reading, error)
 	// Places are all that a database's configured tables are: what an opaque result may have been made of.
 	Places(database string) []schema.Place
+	// Changed says that a client has changed tables, views or functions of the database: what is known is asked for anew.
+	Changed(database string)
 	// Generation changes whenever an answer of Trace may have changed.
 	Generation() uint64
+}
+
+// A Session is what the names in a statement depend on.
+type Session struct {
+	Database, User string
+	// Path is its search_path, as SET has it; "" while it is the server's own.
+	Path string
 }
 
 // An Analyst reads statements.
@@ -47,28 +59,92 @@ type Statement struct {
 	Text string
 	// Parts are what its statements do, in order: one for each, so that the n-th result is the n-th part's.
 	Parts []Part
-	// Tags are those of sqlcommenter comments (purpose, agreement, destination).
+	// Tags are those of sqlcommenter comments: TagPurpose, TagAgreement, TagDestination.
 	Tags map[string]string
 }
 
 // A Part is one statement of a text.
 type Part struct {
+	// Query is what the Analyst made of the statement, for Catalogue.Read; nil if it neither reads nor changes tables.
+	Query any
+	// Nameless says that it names no table and no function: whatever they stand for, it is the same.
+	Nameless bool
+	// Unknown says that the statement cannot be read: what its result is made of is not known.
+	Unknown bool
 	// Copy is not nil for COPY … TO STDOUT and COPY … FROM STDIN.
 	Copy *Copy
-	// Opaque says that the rows of the result are not the rows of tables: aggregates, functions, anything that cannot be
-	// told. They are counted, their number unknown, if configured tables are read.
-	Opaque bool
-	// Reads are places that the statement reads whatever its columns say.
-	Reads []schema.Place
-	// Set are the tap's own settings that it changes: SET rolltrace.purpose = '…'.
-	Set map[string]string
+	// Set are the settings that it changes, in order.
+	Set []Setting
+	// Turn is what it does to the transaction, and Savepoint the name that it does it with.
+	Turn      Turn
+	Savepoint string
+	// Define is a name that the session can use Body by afterwards: a cursor's or a prepared statement's.
+	Define string
+	Body   *Part
+	// Use is such a name: the statement's rows are that Body's.
+	Use string
 }
 
-// A Copy is what has to be known of a COPY to find identifiers in its rows.
-type Copy struct {
-	// Columns are those of the copy, in its order, and Origins where they come from.
-	Columns []Column
+// A Setting is one that a statement changes: the tap's own (TagPurpose, TagAgreement, TagDestination), or search_path.
+type Setting struct {
+	Name  string // "" for all of them
+	Value string
+	Local bool // until the transaction ends
+	Reset bool // to what the session began with
+}
+
+// A Turn is what a statement does to the transaction.
+type Turn uint8
+
+// The turns; 0 is none.
+const (
+	TurnBegin Turn = iota + 1
+	TurnEnd        // COMMIT or ROLLBACK: what it was the server's answer says
+	TurnSavepoint
+	TurnBack // to a savepoint
+	TurnRelease
+)
+
+// A Reading is what a statement does with configured tables, names resolved. It is not changed.
+type Reading struct {
+	// Origins are where the columns of the result come from, and Types their types; a Gap at or above 0 says that any number
+	// of columns of other tables are before the one of that number. Vague says that columns cannot be told apart.
 	Origins []Origin
+	Types   []uint32
+	Gap     int
+	Vague   bool
+	// Reads are all places that the result may be made of, and Also those that a traced column may come from besides.
+	Reads []schema.Place
+	Also  []schema.Place
+	// Opaque says that rows are not one for one: how many electors they tell of is not known. Carries says that besides its
+	// identifiers a row may have values of other electors.
+	Opaque, Carries bool
+	// Deeds are what it does besides returning rows.
+	Deeds []Deed
+}
+
+// A Deed is what a statement does to places.
+type Deed struct {
+	Verb Verb
+	From []schema.Place // where rows are taken from; none for Enter
+	To   schema.Place   // where they go; "" for Destroy and Empty
+	// Nested says that the server does not tell how many rows they are.
+	Nested bool
+}
+
+// A Verb is a kind of deed.
+type Verb uint8
+
+// The verbs.
+const (
+	Enter     Verb = iota + 1 // rows come from the client
+	Duplicate                 // rows go from configured tables to another table
+	Destroy                   // rows are deleted
+	Empty                     // all rows are deleted
+)
+
+// A Copy is how the rows of a COPY are written.
+type Copy struct {
 	// CSV says that the rows are CSV; else they are what CopyOutResponse says: text or binary.
 	CSV bool
 	// Header says that the first row is names.
@@ -102,4 +178,6 @@ type Route struct {
 	Purpose    string
 	Agreement  string
 	LegalBasis string
+	// Entry is the kind of movement of rows that come in from there: collect or merge. Defaults to collect.
+	Entry schema.Kind
 }

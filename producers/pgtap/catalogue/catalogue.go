@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/rolltrace/rolltrace/producers/pgtap"
+	"github.com/rolltrace/rolltrace/producers/pgtap/statement"
 	"github.com/rolltrace/rolltrace/schema"
 )
 
@@ -61,13 +62,14 @@ var _ pgtap.Catalogue = (*Catalogue)(nil)
 type database struct {
 	mu    sync.Mutex // held while the server is asked
 	conn  *pgx.Conn
-	known atomic.Pointer[relations]
+	stale atomic.Bool
+	known atomic.Pointer[state]
 }
 
-// relations are what is known of a database's tables. They are not changed.
-type relations struct {
-	columns map[column]pgtap.Origin
-	seen    map[uint32]bool // tables, configured or not, that the server was asked about
+// A state is what is known of a database's tables. It is not changed.
+type state struct {
+	*known
+	seen map[uint32]bool // tables, configured or not, that the server was asked about
 }
 
 type column struct {
@@ -94,7 +96,7 @@ func (c *Catalogue) Run(ctx context.Context) {
 		select {
 		case <-tick.C:
 			c.databases.Range(func(name, of any) bool {
-				if _, err := c.load(ctx, name.(string), of.(*database), 0); err != nil && ctx.Err() == nil {
+				if _, err := c.load(ctx, name.(string), of.(*database), 0, true); err != nil && ctx.Err() == nil {
 					c.cfg.Log.Warn().Err(err).Msg("the server's catalogue could not be read again")
 				}
 				return true
@@ -132,23 +134,57 @@ func (c *Catalogue) Places(database string) []schema.Place {
 // Trace is described at pgtap.Catalogue.
 func (c *Catalogue) Trace(ctx context.Context, name string, columns []pgtap.Column, dst []pgtap.Origin) ([]pgtap.Origin, error) {
 	d := c.database(name)
-	known := d.known.Load()
+	now, err := c.now(ctx, name, d)
+	if err != nil {
+		return dst, err
+	}
 	for _, col := range columns {
-		if col.Table >= firstOwn && (known == nil || !known.seen[col.Table]) {
-			var err error
-			if known, err = c.load(ctx, name, d, col.Table); err != nil {
+		if col.Table >= firstOwn && !now.seen[col.Table] {
+			if now, err = c.load(ctx, name, d, col.Table, true); err != nil {
 				return dst, err
 			}
 		}
 	}
-	for _, col := range columns {
-		if col.Table < firstOwn {
+	for i, col := range columns {
+		switch {
+		case col.Table < firstOwn:
 			dst = append(dst, pgtap.Origin{})
-			continue
+		case !now.seen[col.Table] && len(now.all) > 0:
+			// Nobody else can see it yet: what it is made of cannot be asked.
+			dst = append(dst, pgtap.Origin{Place: now.all[i%len(now.all)]})
+		default:
+			dst = append(dst, now.columns[column{col.Table, col.Number}])
 		}
-		dst = append(dst, known.columns[column{col.Table, col.Number}])
 	}
 	return dst, nil
+}
+
+// Read is described at pgtap.Catalogue.
+func (c *Catalogue) Read(ctx context.Context, s pgtap.Session, query any) (*pgtap.Reading, error) {
+	q, ok := query.(*statement.Query)
+	if !ok {
+		return nil, fmt.Errorf("catalogue: a statement of type %T", query)
+	}
+	now, err := c.now(ctx, s.Database, c.database(s.Database))
+	if err != nil {
+		return nil, err
+	}
+	return now.read(s, q), nil
+}
+
+// Changed is described at pgtap.Catalogue.
+func (c *Catalogue) Changed(database string) {
+	d := c.database(database)
+	d.stale.Store(true)
+	c.generation.Add(1)
+}
+
+// now is what is known of a database, asked for when it has to be.
+func (c *Catalogue) now(ctx context.Context, name string, d *database) (*state, error) {
+	if now := d.known.Load(); now != nil && !d.stale.Load() {
+		return now, nil
+	}
+	return c.load(ctx, name, d, 0, false)
 }
 
 func (c *Catalogue) database(name string) *database {
@@ -159,50 +195,35 @@ func (c *Catalogue) database(name string) *database {
 	return d.(*database)
 }
 
-// load asks the server for the configured tables. table is one that has to be known afterwards; 0 for none.
-func (c *Catalogue) load(ctx context.Context, name string, d *database, table uint32) (*relations, error) {
+// load asks the server. table is one that has to be known afterwards; 0 for none. Without anew it is content with what
+// somebody else has asked meanwhile.
+func (c *Catalogue) load(ctx context.Context, name string, d *database, table uint32, anew bool) (*state, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	before := d.known.Load()
-	if before != nil && table != 0 && before.seen[table] {
+	if before != nil && !d.stale.Load() && (table != 0 && before.seen[table] || table == 0 && !anew) {
 		return before, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	fresh, err := c.ask(ctx, name, d)
+	d.stale.Store(false) // what changes from now on makes it stale again
+	after, err := c.ask(ctx, name, d, table)
 	if err != nil {
+		d.stale.Store(true)
 		if d.conn != nil {
 			_ = d.conn.Close(ctx)
 			d.conn = nil
 		}
 		return nil, fmt.Errorf("ask the server for its tables: %w", err)
 	}
-	if before != nil {
-		maps.Copy(fresh.seen, before.seen)
-	}
-	if table != 0 {
-		fresh.seen[table] = true
-	}
-	d.known.Store(fresh)
-	if before == nil || !maps.Equal(before.columns, fresh.columns) {
+	d.known.Store(after)
+	if before == nil || before.known != after.known {
 		c.generation.Add(1)
 	}
-	return fresh, nil
+	return after, nil
 }
 
-// question finds the configured tables with their partitions and children, and all of their columns.
-const question = `
-WITH RECURSIVE configured AS (
-	SELECT c.oid, t.place FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t(nsp, rel, place)
-	JOIN pg_catalog.pg_namespace n ON n.nspname = t.nsp
-	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.rel
-	UNION
-	SELECT i.inhrelid, p.place FROM configured p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid
-)
-SELECT t.oid::oid, t.place::int, a.attnum, a.attname::text
-FROM configured t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped`
-
-func (c *Catalogue) ask(ctx context.Context, name string, d *database) (*relations, error) {
+func (c *Catalogue) ask(ctx context.Context, name string, d *database, table uint32) (*state, error) {
 	if d.conn == nil {
 		conn, err := c.cfg.Connect(ctx, name)
 		if err != nil {
@@ -218,21 +239,31 @@ func (c *Catalogue) ask(ctx context.Context, name string, d *database) (*relatio
 			schemas, names = append(schemas, t.Schema), append(names, t.Name)
 		}
 	}
-	fresh := &relations{columns: make(map[column]pgtap.Origin), seen: make(map[uint32]bool)}
-	rows, err := d.conn.Query(ctx, question, schemas, names)
+	f, err := gather(ctx, d.conn, schemas, names, name)
 	if err != nil {
 		return nil, err
 	}
-	var at column
-	var place int
-	var attribute string
-	_, err = pgx.ForEachRow(rows, []any{&at.table, &place, &at.number, &attribute}, func() error {
-		t := tables[place-1]
-		fresh.seen[at.table] = true
-		fresh.columns[at] = pgtap.Origin{Place: t.Place, Space: t.IDs[attribute], Field: t.Fields[attribute]}
-		return nil
-	})
-	return fresh, err
+	before := d.known.Load()
+	after := &state{seen: make(map[uint32]bool)}
+	if before != nil && before.facts.same(f) {
+		after.known = before.known
+	} else {
+		after.known = know(f, tables, c.Places(name))
+	}
+	if before != nil {
+		maps.Copy(after.seen, before.seen)
+	}
+	maps.Copy(after.seen, after.oids)
+	if table != 0 && !after.seen[table] {
+		var there bool
+		if err := d.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = $1)", table).Scan(&there); err != nil {
+			return nil, err
+		}
+		if there {
+			after.seen[table] = true
+		}
+	}
+	return after, nil
 }
 
 // ParseTable reads the name of a table, "schema.table" or "table" (of the schema public), each as Postgres stores it.
