@@ -69,6 +69,10 @@ func (odd) Trace(_ context.Context, _ string, columns []Column, dst []Origin) ([
 }
 func (odd) Places(string) []schema.Place { return []schema.Place{"party-a/crm/voters"} }
 func (odd) Generation() uint64           { return 0 }
+func (odd) Changed(string)               {}
+func (odd) Read(context.Context, Session, any) (*Reading, error) {
+	return &Reading{Gap: -1}, nil
+}
 
 type firstBytes struct{}
 
