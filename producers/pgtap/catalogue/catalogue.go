@@ -133,6 +133,12 @@ func (c *Catalogue) Places(database string) []schema.Place {
 
 // Trace is described at pgtap.Catalogue.
 func (c *Catalogue) Trace(ctx context.Context, name string, columns []pgtap.Column, dst []pgtap.Origin) ([]pgtap.Origin, error) {
+	if !slices.ContainsFunc(columns, func(col pgtap.Column) bool { return col.Table >= firstOwn }) {
+		for range columns {
+			dst = append(dst, pgtap.Origin{})
+		}
+		return dst, nil
+	}
 	d := c.database(name)
 	now, err := c.now(ctx, name, d)
 	if err != nil {
