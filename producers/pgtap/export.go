@@ -23,6 +23,7 @@ type export struct {
 	interrupted bool
 	torn        bool // what has gone ends within a message; to be read when written is closed
 	text        string
+	opaque      bool // its rows are not electors' one by one
 }
 
 // A step is a piece of a result, and the receipt of the keys in it; nil if it has none.
@@ -43,7 +44,7 @@ func (s *session) newExport(ctx context.Context, f flow, p *plan, recorder *prod
 		return nil, errors.Join(errNotRecorded, err)
 	}
 	s.tap.metrics.Movements.Inc()
-	e := &export{session: s, recording: recording, steps: make(chan step, 2), written: make(chan struct{}), text: p.text}
+	e := &export{session: s, recording: recording, steps: make(chan step, 2), written: make(chan struct{}), text: p.text, opaque: p.mode == opaque}
 	go e.write(ctx)
 	return e, nil
 }
@@ -71,7 +72,9 @@ func (e *export) record(ctx context.Context, h *harvest) (*producers.Receipt, er
 		}
 		e.tap.metrics.Electors.Add(float64(len(keys)))
 	}
-	e.recording.Count(h.records, h.unkeyed...)
+	if !e.opaque {
+		e.recording.Count(h.records, h.unkeyed...)
+	}
 	receipt, err := e.recording.Commit(ctx)
 	if err != nil {
 		return nil, errors.Join(errNotRecorded, err)
