@@ -92,6 +92,7 @@ const teeMemory = 112 << 20
 func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, stdout, stderr io.Writer) error {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(teeMemory)
+		hugeHeap(teeMemory * 7 / 8)
 	}
 	if os.Getenv("GOMAXPROCS") == "" {
 		// One thread is mostly in a sync, and keeps its place among those that Go lets run until that is noticed.

@@ -64,7 +64,8 @@ func (d Draft) content() Type {
 }
 
 // A Chunk is a run of elector keys of one set of a movement, in flow order. Its keys must not change
-// after the first call of BodyHash or Seal, which keep the encoded body.
+// after the first call of BodyHash or Seal, which keep the encoded body: where that is what is in memory, the keys
+// themselves.
 type Chunk struct {
 	Movement string // id of the movement
 	Set      uint16 // which of the movement's sets, from 0; below schema.MaxSets
@@ -85,11 +86,16 @@ func (c *Chunk) Encode(room []byte) {
 	c.bodyHash = sha256.Sum256(c.body)
 }
 
-// BodyHash is the SHA-256 of the chunk's body: its part of the set's digest. It encodes the keys once;
+// BodyHash is the SHA-256 of the chunk's body: its part of the set's digest. It encodes and hashes the keys once;
 // Seal uses what it kept. The first call, or that of Encode, must have returned before another goroutine
 // has the chunk; after it, any number may read.
 func (c *Chunk) BodyHash() [32]byte {
-	if c.body == nil {
+	switch {
+	case c.body != nil:
+	case little && len(c.Keys) > 0:
+		c.body = asBytes(c.Keys)
+		c.bodyHash = sha256.Sum256(c.body)
+	default:
 		c.Encode([]byte{})
 	}
 	return c.bodyHash
