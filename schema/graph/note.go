@@ -74,19 +74,22 @@ type notes struct {
 	cancel   context.CancelFunc
 }
 
-// newNotes begins to read. The notes must be closed.
+// newNotes begins to read, before the question does. The notes must be closed.
 func (g *Graph) newNotes(ctx context.Context, asOf schema.Time) *notes {
 	n := &notes{g: g, asOf: asOf}
 	ctx, n.cancel = context.WithCancel(ctx)
 	n.read, ctx = errgroup.WithContext(ctx)
+	// Before the question reads anything: what is written or derived meanwhile may be missing from its answer.
+	behind, err := n.behind(ctx)
 	// One after the other: each takes a moment, and a question wants few connections.
-	n.read.Go(func() (err error) {
-		for i, find := range []func(context.Context) ([]Note, error){n.holes, n.gaps, n.silent, n.rejected, n.behind} {
-			if n.parts[i], err = find(ctx); err != nil {
-				return err
+	n.read.Go(func() error {
+		n.parts[4] = behind
+		for i, find := range []func(context.Context) ([]Note, error){n.holes, n.gaps, n.silent, n.rejected} {
+			if err == nil {
+				n.parts[i], err = find(ctx)
 			}
 		}
-		return nil
+		return err
 	})
 	n.read.Go(func() (err error) {
 		n.coverage, err = g.Coverage(ctx, asOf)
