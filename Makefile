@@ -3,7 +3,7 @@
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test bench servers demo lint clean
+.PHONY: build test bench bench-history servers demo lint clean
 
 # The binaries, into bin/.
 build:
@@ -17,6 +17,12 @@ test: servers
 # The measures of docs/design.md: each prints its ratio to a yardstick measured in the same run.
 bench: servers
 	go test -run '^$$' -bench . -benchmem -timeout 120m ./...
+
+# Space and time of the 10,000-movement history against row tables in the same ClickHouse: SCALE is the share of its
+# movements, over the whole roll. 0.1 takes minutes and 5 GB, 1 takes an hour and 40 GB.
+SCALE ?= 0.1
+bench-history:
+	go test -run '^$$' -bench History -timeout 240m ./schema/graph -scale $(SCALE)
 
 # Postgres and what is tried against it, from the system's packages.
 servers:
