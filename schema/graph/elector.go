@@ -198,7 +198,7 @@ func (g *Graph) movementsOf(ctx context.Context, e numbered, carried map[uint32]
 		return nil, err
 	}
 	var out []Movement
-	err = g.ask(ctx, "read dossier", func(rows driver.Rows) error {
+	err = g.ask(withMovements(ctx, slices.Collect(maps.Keys(modes))), "read dossier", func(rows driver.Rows) error {
 		var row movementRow
 		if err := rows.ScanStruct(&row); err != nil {
 			return err
@@ -207,7 +207,7 @@ func (g *Graph) movementsOf(ctx context.Context, e numbered, carried map[uint32]
 			out = append(out, row.movement())
 		}
 		return nil
-	}, "SELECT * FROM internal_listing WHERE movement IN ("+list(slices.Sorted(maps.Keys(modes)))+`)
+	}, "SELECT * FROM internal_listing WHERE "+amongMovements+`
 		AND ($1 = '' OR occurred_at <= parseDateTime64BestEffort(if($1 = '', '2299-12-31', $1), 6, 'UTC'))
 		ORDER BY occurred_at, org, sidecar, id`, asOf.String())
 	return out, err

@@ -95,6 +95,13 @@ func setParameters(sets []setRef) clickhouse.Parameters {
 }
 
 // setCondition says which rows of internal_form are of the sets.
-const setCondition = `movement IN (SELECT arrayJoin(reinterpret(unhex({movements:String}), 'Array(UInt32)')))
-	AND (movement, form, generation) IN (SELECT (arrayJoin(arrayZip(reinterpret(unhex({movements:String}), 'Array(UInt32)'),
+const setCondition = amongMovements + ` AND (movement, form, generation) IN (SELECT (arrayJoin(arrayZip(reinterpret(unhex({movements:String}), 'Array(UInt32)'),
 		reinterpret(unhex({forms:String}), 'Array(UInt8)'), reinterpret(unhex({generations:String}), 'Array(UInt64)'))) AS s).1, s.2, s.3)`
+
+// amongMovements is the condition that a movement is one of those of withMovements.
+const amongMovements = "movement IN (SELECT arrayJoin(reinterpret(unhex({movements:String}), 'Array(UInt32)')))"
+
+// withMovements makes movements a parameter of queries.
+func withMovements(ctx context.Context, movements []uint32) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"movements": fmt.Sprintf("%x", littleEndian(movements))}))
+}

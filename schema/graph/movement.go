@@ -148,7 +148,7 @@ func (g *Graph) countElectors(ctx context.Context, movements []MovementCount, nu
 	if len(known) == 0 {
 		return nil
 	}
-	return g.ask(ctx, "count the electors of movements", func(rows driver.Rows) error {
+	return g.ask(withMovements(ctx, known), "count the electors of movements", func(rows driver.Rows) error {
 		var n uint32
 		var mode, idSpace, keyID string
 		var electors uint64
@@ -160,18 +160,7 @@ func (g *Graph) countElectors(ctx context.Context, movements []MovementCount, nu
 		}
 		index[n].Electors = append(index[n].Electors, Count{schema.IDSpace(idSpace), schema.KeyID(keyID), electors})
 		return nil
-	}, "SELECT movement, mode, id_space, key_id, electors FROM internal_count WHERE movement IN ("+list(known)+") ORDER BY movement, id_space, key_id")
-}
-
-func list(numbers []uint32) string {
-	var b strings.Builder
-	for i, n := range numbers {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprint(&b, n)
-	}
-	return b.String()
+	}, "SELECT movement, mode, id_space, key_id, electors FROM internal_count WHERE "+amongMovements+" ORDER BY movement, id_space, key_id")
 }
 
 // movementRow is a row of the view movements, or of internal_listing.

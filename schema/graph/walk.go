@@ -301,11 +301,53 @@ func (p *walkPart) orgs() map[string]orgCount {
 		electors[org] = append(electors[org], a.layers...)
 		unknown[org] = append(unknown[org], a.unknown)
 	}
+	var seen denseSet
 	out := map[string]orgCount{}
 	for org := range electors {
-		out[org] = orgCount{roaring.FastOr(electors[org]...).GetCardinality(), roaring.FastOr(unknown[org]...).GetCardinality()}
+		out[org] = orgCount{seen.union(electors[org]), seen.union(unknown[org])}
 	}
 	return out
+}
+
+// A denseSet has a bit for each elector of a part: to unite many small sets, which bitmaps are slow at.
+type denseSet struct{ words []uint64 }
+
+// union counts the union of sets of one part.
+func (d *denseSet) union(sets []*roaring.Bitmap) uint64 {
+	if len(sets) == 1 {
+		return sets[0].GetCardinality()
+	}
+	var large []*roaring.Bitmap
+	small := sets[:0:0]
+	for _, s := range sets {
+		if n := s.GetCardinality(); n > 1<<BucketBits {
+			large = append(large, s)
+		} else if n > 0 {
+			small = append(small, s)
+		}
+	}
+	all := roaring.FastOr(large...)
+	n := all.GetCardinality()
+	if d.words == nil {
+		d.words = make([]uint64, partBuckets<<BucketBits/64)
+	}
+	clear(d.words)
+	var buffer [1024]uint32
+	for _, s := range small {
+		numbers := s.ManyIterator()
+		for got := numbers.NextMany(buffer[:]); got > 0; got = numbers.NextMany(buffer[:]) {
+			for _, number := range buffer[:got] {
+				at, bit := number%(partBuckets<<BucketBits)/64, uint64(1)<<(number%64)
+				if d.words[at]&bit == 0 {
+					d.words[at] |= bit
+					if !all.Contains(number) {
+						n++
+					}
+				}
+			}
+		}
+	}
+	return n
 }
 
 // addTo adds what arrived in this part.
