@@ -101,7 +101,7 @@ const setCondition = amongMovements + ` AND (movement, form, generation) IN (SEL
 // amongMovements is the condition that a movement is one of those of withMovements.
 const amongMovements = "movement IN (SELECT arrayJoin(reinterpret(unhex({movements:String}), 'Array(UInt32)')))"
 
-// withMovements makes movements a parameter of queries.
+// withMovements makes movements a parameter of queries, whose text is bounded. Such a query takes no arguments.
 func withMovements(ctx context.Context, movements []uint32) context.Context {
 	return clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"movements": fmt.Sprintf("%x", littleEndian(movements))}))
 }
