@@ -487,6 +487,9 @@ func (b *back) control(ctx context.Context, kind byte, body []byte, complete boo
 		if err := b.ready(ctx, body); err != nil {
 			return false, err
 		}
+		if path, before := b.state.now[settingPath], b.path.Load(); before == nil || *before != path {
+			b.path.Store(&path)
+		}
 	}
 	return r.item.flags&swallow != 0 && kind != 'E', nil
 }

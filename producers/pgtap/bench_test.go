@@ -3,6 +3,7 @@ package pgtap_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rolltrace/rolltrace/producers/pgtap"
+	"github.com/rolltrace/rolltrace/producers/pgtap/statement"
 )
 
 const (
@@ -140,7 +142,9 @@ func against(b *testing.B, tap, peer func() float64, unit string) {
 // pgbench -S on a table that is not configured, and single rows of one that is, through the tap and through PgBouncer.
 func BenchmarkAgainstPgBouncer(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.NumCPU())) // as rolltrace-sidecar run has it
-	bn, database := newRecordingBench(b, func(cfg *pgtap.Config) { cfg.Window, cfg.WindowKeys = time.Hour, 1<<22 })
+	bn, database := newRecordingBench(b, func(cfg *pgtap.Config) {
+		cfg.Window, cfg.WindowKeys, cfg.Analyst = time.Hour, 1<<22, statement.NewParser()
+	})
 	bn.server.Run(b, database, "INSERT INTO voters SELECT i, 'invented ' || i, NULL, i % 7, NULL FROM generate_series(1001, 2000000) i; VACUUM ANALYZE voters")
 	if out := bn.tool("", "", "pgbench", "-i", "-q", "-s", "5", bn.server.URL(database)); !strings.Contains(out, "done in") {
 		b.Fatal(out)
@@ -165,5 +169,28 @@ func BenchmarkAgainstPgBouncer(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// COPY of the roll through the tap, keys durable first, and direct.
+func BenchmarkCopy(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.NumCPU())) // as rolltrace-sidecar run has it
+	const electors = 3_000_000
+	bn, database := newRecordingBench(b, func(cfg *pgtap.Config) { cfg.Analyst = statement.NewParser() })
+	bn.server.Run(b, database, fmt.Sprintf("INSERT INTO voters SELECT i, 'invented ' || i, NULL, i %% 7, NULL FROM generate_series(1001, %d) i; VACUUM ANALYZE voters", electors))
+	for _, format := range []string{"text", "csv", "binary"} {
+		b.Run(format, func(b *testing.B) {
+			rate := func(url string) float64 {
+				began := time.Now()
+				conn := connect(b, url).PgConn()
+				tag, err := conn.CopyTo(b.Context(), io.Discard, "COPY voters (id, name, poll) TO STDOUT WITH (FORMAT "+format+")")
+				if err != nil || tag.RowsAffected() != electors {
+					b.Fatal(tag, err)
+				}
+				_ = conn.Close(b.Context())
+				return electors / time.Since(began).Seconds()
+			}
+			against(b, func() float64 { return rate(bn.url(database)) }, func() float64 { return rate(bn.server.URL(database)) }, "rows/s")
+		})
 	}
 }

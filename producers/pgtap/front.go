@@ -138,7 +138,12 @@ func (f *front) request(kind byte, at int, body []byte, complete bool) error {
 	switch kind {
 	case 'Q':
 		f.known = false
-		ok = f.track.push(item{kind: 'Q', statement: f.analyse(body, complete)})
+		statement := f.analyse(body, complete)
+		if f.refuses(statement) {
+			f.replace(at, headerSize+len(body), raiseSimple())
+			statement = nil
+		}
+		ok = f.track.push(item{kind: 'Q', statement: statement})
 	case 'P':
 		name, text, _ := cutName(body)
 		remember(&f.statements, name, f.analyse(text, complete))
@@ -199,6 +204,12 @@ func (f *front) describe(body []byte) {
 func (f *front) execute(at int, body []byte) bool {
 	name, _, _ := bytes.Cut(body, []byte{0})
 	e := item{kind: 'E', statement: f.portals[string(name)]}
+	if f.refuses(e.statement) {
+		f.replace(at, headerSize+len(body), raiseExtended())
+		f.known = false
+		own := flags(swallow)
+		return f.track.push(item{kind: 'C', flags: own}, item{kind: 'P', flags: own}, item{kind: 'B', flags: own}, item{kind: 'E'})
+	}
 	if f.known && f.described == string(name) {
 		return f.track.push(e)
 	}

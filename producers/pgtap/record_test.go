@@ -368,7 +368,7 @@ func TestFullOutbox(t *testing.T) {
 	b.outbox = openOutbox(t, func(cfg *outbox.Config) {
 		cfg.MaxBytes, cfg.BlockTimeout = outbox.MinMaxBytes, 100*time.Millisecond
 	})
-	b.start(recording(b, nil))
+	b.start(recording(b, func(cfg *pgtap.Config) { cfg.Retry = time.Hour }))
 	b.server.Run(t, database, "INSERT INTO voters SELECT i, 'x', NULL, 0, NULL FROM generate_series(1001, 400000) i")
 	conn := b.as(database, "full").PgConn()
 	rows := 0
@@ -382,6 +382,26 @@ func TestFullOutbox(t *testing.T) {
 	var fault *pgconn.PgError
 	if !errors.As(err, &fault) || fault.Code != "53100" || fault.Severity != "ERROR" {
 		t.Errorf("%v", err)
+	}
+	// While that is known, a statement that reads electors fails in the server: the transaction is as it says.
+	for _, ask := range []func() error{
+		func() error {
+			_, err := conn.Exec(t.Context(), "SELECT id FROM voters WHERE id = 1").ReadAll()
+			return err
+		},
+		func() error {
+			return conn.ExecParams(t.Context(), "SELECT id FROM voters WHERE id = $1", [][]byte{[]byte("1")}, nil, nil, nil).Read().Err
+		},
+	} {
+		if _, err := conn.Exec(t.Context(), "BEGIN; SELECT id FROM other LIMIT 1").ReadAll(); err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(); !errors.As(err, &fault) || fault.Code != "53100" || fault.Severity != "ERROR" || conn.TxStatus() != 'E' {
+			t.Errorf("%v, in a transaction of state %q", err, conn.TxStatus())
+		}
+		if _, err := conn.Exec(t.Context(), "ROLLBACK").ReadAll(); err != nil {
+			t.Error(err)
+		}
 	}
 	// The server has cancelled it, and the session goes on with what is not recorded.
 	if _, err := conn.Exec(t.Context(), "SELECT count(*) FROM other; SELECT id FROM other LIMIT 1").ReadAll(); err != nil {

@@ -104,9 +104,6 @@ func (b *back) refused() (more bool, err error) {
 	}
 }
 
-// retryAfter is how long statements are refused before one may try whether the outbox takes something again.
-const retryAfter = time.Second
-
 // settled takes note of whether the outbox has taken something.
 func (l *ledger) settled(err error) {
 	switch {
@@ -126,5 +123,70 @@ func (l *ledger) refuses() bool {
 		return false
 	}
 	now := time.Now().UnixNano()
-	return now-at < int64(retryAfter) || !l.refusedAt.CompareAndSwap(at, now)
+	return now-at < int64(l.cfg.Retry) || !l.refusedAt.CompareAndSwap(at, now)
+}
+
+// A raise is what a statement is replaced by while the outbox takes nothing: it raises the error in the server, so that the
+// transaction is what the client takes it for.
+const raise = "DO $rolltrace$BEGIN RAISE EXCEPTION USING ERRCODE = '" + fullCode + "', MESSAGE = '" + fullMessage + "', HINT = '" + fullHint + "'; END$rolltrace$"
+
+// raiseName is what the tap's own prepared statement and portal are called.
+const raiseName = "rolltrace_full"
+
+// refuses says whether a statement is to be replaced: what it does would have to be recorded, and would not be.
+func (f *front) refuses(s *Statement) bool {
+	cfg := f.tap.cfg
+	if cfg.Catalogue == nil || s == nil || f.tap.ledger.refusedAt.Load() == 0 || !f.matters(s) || !f.tap.ledger.refuses() {
+		return false
+	}
+	f.tap.metrics.Blocked.Inc()
+	return true
+}
+
+// matters says whether a statement reads or changes configured tables, as far as that can be told before.
+func (f *front) matters(s *Statement) bool {
+	session := Session{Database: f.who.Database, User: f.who.User}
+	if path := f.path.Load(); path != nil {
+		session.Path = *path
+	}
+	for i := range s.Parts {
+		part := &s.Parts[i]
+		if part.Unknown {
+			return len(f.tap.cfg.Catalogue.Places(session.Database)) > 0
+		}
+		if part.Query == nil {
+			continue
+		}
+		read, err := f.tap.cfg.Catalogue.Read(context.Background(), session, part.Query)
+		if err != nil || read == nil || len(read.Reads) > 0 || len(read.Also) > 0 || len(read.Deeds) > 0 {
+			return true // what cannot be told is looked at when it comes back
+		}
+		for _, o := range read.Origins {
+			if o.Place != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// replace puts messages in the place of the one at a position.
+func (f *front) replace(at, length int, messages []byte) {
+	f.put(at, messages)
+	f.in.from = at + length
+}
+
+// own is a message of the tap's.
+func own(dst []byte, kind byte, body string) []byte {
+	return append(binary.BigEndian.AppendUint32(append(dst, kind), uint32(4+len(body))), body...)
+}
+
+// raiseSimple and raiseExtended are the replacements of a Query and of an Execute.
+func raiseSimple() []byte { return own(nil, 'Q', raise+"\x00") }
+
+func raiseExtended() []byte {
+	m := own(nil, 'C', "S"+raiseName+"\x00")
+	m = own(m, 'P', raiseName+"\x00"+raise+"\x00\x00\x00")
+	m = own(m, 'B', raiseName+"\x00"+raiseName+"\x00\x00\x00\x00\x00\x00\x00")
+	return own(m, 'E', raiseName+"\x00\x00\x00\x00\x00")
 }

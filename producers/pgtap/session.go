@@ -42,12 +42,13 @@ type session struct {
 	recordedBy     schema.RecordedBy
 	recorder       *producers.Recorder
 	keyers         map[schema.IDSpace]Keyer
-	key            []byte               // BackendKeyData: what a cancel request needs
-	replicates     bool                 // it is a replication connection
-	whole          *producers.Recording // its movement
-	unbound        bool                 // the server's side is TLS and the client's is not
-	status         atomic.Uint32        // of the transaction, as ReadyForQuery says it
-	state          state                // written by the back alone
+	key            []byte                 // BackendKeyData: what a cancel request needs
+	replicates     bool                   // it is a replication connection
+	whole          *producers.Recording   // its movement
+	unbound        bool                   // the server's side is TLS and the client's is not
+	path           atomic.Pointer[string] // search_path, when the server was ready last
+	status         atomic.Uint32          // of the transaction, as ReadyForQuery says it
+	state          state                  // written by the back alone
 	front          front
 	back           back
 }

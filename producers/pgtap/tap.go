@@ -24,6 +24,7 @@ const (
 	DefaultWindow     = time.Minute
 	DefaultWindowKeys = 1 << 18
 	DefaultDrain      = 15 * time.Second
+	DefaultRetry      = time.Second
 )
 
 // Config is what a Tap needs.
@@ -59,6 +60,9 @@ type Config struct {
 	// WindowKeys is how many keys such a movement has before the next one begins: the tap remembers them, at about 40
 	// bytes each. Defaults to 262,144.
 	WindowKeys int
+	// Retry is how long, after the outbox has refused something, statements that would have to be recorded are refused
+	// before one of them tries again. Defaults to 1 s.
+	Retry time.Duration
 	// Drain is how long sessions that are in the middle of something may go on when the tap ends. Defaults to 15 s.
 	Drain time.Duration
 
@@ -102,6 +106,9 @@ func New(cfg Config) (*Tap, error) {
 	}
 	if cfg.WindowKeys <= 0 {
 		cfg.WindowKeys = DefaultWindowKeys
+	}
+	if cfg.Retry <= 0 {
+		cfg.Retry = DefaultRetry
 	}
 	if cfg.Drain <= 0 {
 		cfg.Drain = DefaultDrain
