@@ -26,11 +26,16 @@ func (q question) String() string {
 
 // The questions about everything, and about one history.
 const (
-	askCounts    = "counts"
-	askKeys      = "keys"
-	askCoverage  = "coverage"
-	askHoles     = "holes"
-	askDerived   = "derived"
+	askCounts   = "counts"
+	askKeys     = "keys"
+	askCoverage = "coverage"
+	askHoles    = "holes"
+	askDerived  = "derived"
+
+	askElectorPlaces    = "elector-places"
+	askMovementElectors = "movement-electors"
+	askPlaces           = "places"
+
 	askHolding   = "holding"
 	askReached   = "reached"
 	askReach     = "reach"
@@ -38,10 +43,14 @@ const (
 	askElector   = "elector"
 	askRoute     = "route"
 	askMovements = "movements"
+
+	askReachView   = "reach-view"
+	askSourcesView = "sources-view"
+	askRouteView   = "route-view"
 )
 
 func (q question) everything() bool {
-	return slices.Contains([]string{askCounts, askKeys, askCoverage, askHoles, askDerived}, q.Ask)
+	return slices.Contains([]string{askCounts, askKeys, askCoverage, askHoles, askDerived, askElectorPlaces, askMovementElectors, askPlaces}, q.Ask)
 }
 
 // aboutEverything asks as of now, and, if the histories have arrived, as of each moment.
@@ -53,7 +62,9 @@ func aboutEverything(arrived bool) []question {
 		}
 	}
 	if arrived {
-		out = append(out, question{Ask: askKeys, AsOf: oracle.Moment(oracle.Moments / 2)})
+		then := oracle.Moment(oracle.Moments / 2)
+		out = append(out, question{Ask: askKeys, AsOf: then}, question{Ask: askElectorPlaces},
+			question{Ask: askMovementElectors}, question{Ask: askMovementElectors, AsOf: then}, question{Ask: askPlaces}, question{Ask: askPlaces, AsOf: then})
 	}
 	return out
 }
@@ -61,17 +72,21 @@ func aboutEverything(arrived bool) []question {
 // asks are the questions about one history.
 var asks = []string{askHolding, askReach, askElector, askSources, askReached, askRoute, askMovements}
 
-// randomQuestions are those of the n-th history. Each takes ClickHouse some tenths of a second, so that a history
-// has one, unless the run is thorough.
+var viewAsks = []string{askReachView, askRouteView, askSourcesView, askRouteView}
+
+// randomQuestions are those of the n-th history: two of them and sometimes a view, because each takes ClickHouse a
+// tenth of a second, unless the run is thorough.
 func randomQuestions(random *rand.Rand, n int) []question {
-	if !*thorough {
-		return []question{randomQuestion(random, asks[n%len(asks)])}
+	some := []string{asks[n%len(asks)], asks[(n+n/len(asks)+1)%len(asks)]}
+	if n%2 == 0 {
+		some = append(some, viewAsks[n/2%len(viewAsks)])
+	}
+	if *thorough {
+		some = append(append(append(some, asks...), asks...), viewAsks...)
 	}
 	var out []question
-	for range 2 {
-		for _, ask := range asks {
-			out = append(out, randomQuestion(random, ask))
-		}
+	for _, ask := range some {
+		out = append(out, randomQuestion(random, ask))
 	}
 	return out
 }
@@ -85,7 +100,7 @@ func randomQuestion(random *rand.Rand, ask string) question {
 	if random.IntN(3) == 0 {
 		q.At = schema.Place(q.At).Org()
 	}
-	if ask == askElector || ask == askRoute {
+	if ask == askElector || ask == askRoute || ask == askRouteView {
 		set := oracle.Sets[random.IntN(len(oracle.Sets))]
 		q.IDSpace, q.KeyID, q.Elector = set.IDSpace, set.KeyID, string(oracle.Letters[random.IntN(len(oracle.Letters))])
 	}
@@ -105,6 +120,12 @@ func (s *stage) askAll(q question, all []*played) {
 		s.compareHoles(q, all)
 	case askDerived:
 		s.compareDerived(q, all)
+	case askElectorPlaces:
+		s.compareElectorPlaces(q, all)
+	case askMovementElectors:
+		s.compareMovementElectors(q, all)
+	case askPlaces:
+		s.comparePlaces(q, all)
 	}
 }
 
@@ -124,6 +145,8 @@ func (s *stage) ask(q question, p *played) {
 		s.compareRoute(q, p, w, at)
 	case askMovements:
 		s.compareMovements(q, p, w, at)
+	case askReachView, askSourcesView, askRouteView:
+		s.compareView(q, p, w, at)
 	}
 }
 
