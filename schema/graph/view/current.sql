@@ -14,6 +14,7 @@ SELECT
     toString(r.kind)    AS kind,
     toString(r.outcome) AS outcome,
     toString(r.mode)    AS mode,
+    toString(r.effective_basis) AS basis,
     r.removes           AS removes,
     r.inputs            AS inputs,
     toString(r.output)  AS output

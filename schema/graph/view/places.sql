@@ -29,7 +29,7 @@ FROM
     FROM ({{template "current" .}}) AS m
     ARRAY JOIN arrayConcat(
         if(m.output = '', [], [(m.output, 'entry')]),
-        arrayMap(i -> (i, multiIf(m.kind != 'destroy', 'departure', m.removes = 1, 'destroy', 'attested')), m.inputs)) AS r
+        arrayMap(i -> (i, multiIf(m.kind != 'destroy', 'departure', m.removes = 1, 'destroy', m.basis = 'attested', 'attested', 'unfinished')), m.inputs)) AS r
     UNION ALL
     SELECT arrayJoin(h.places) AS place, 'covered' AS role, h.at AS at, concat(h.org, '/', h.sidecar) AS by
     FROM {{.Name "heartbeat"}} AS h
