@@ -167,7 +167,7 @@ func setsAt(moves []move, at, what string) (places []string, sets []setRef, of [
 		if m.removes {
 			place = m.inputs[0]
 		}
-		if place == "" || !matches(at, place) {
+		if place == "" || !matches(at, place) || m.mode == schema.Counted { // a destroy may have been of another mode
 			continue
 		}
 		n, ok := index[place]

@@ -13,6 +13,8 @@ import (
 // declared makes a movement one of everything that was there, on its owner's word.
 func declared(m *schema.Movement) { m.Basis, m.Revision = schema.Declared, 1 }
 
+const spare = "party-a/spare/list"
+
 // wholes is a history of movements of everything that was there.
 var wholes = []step{
 	1:  {kind: schema.Collect, from: rolls, to: voters, electors: "abcd"},
@@ -27,24 +29,34 @@ var wholes = []step{
 	10: {kind: schema.Access, from: "party-a/old/dump", to: staff, change: declared},              // of a place that nobody has heard of
 	11: {kind: schema.Collect, from: rolls, to: cards, electors: "af", change: declared},          // and see below
 	12: {kind: schema.Export, from: printer + " " + cards, to: "acme-mail/x/y", change: declared}, // cde, and what 11 became
+	13: {kind: schema.Collect, from: web, to: spare, electors: "gh", change: declared},
+	14: {kind: schema.Destroy, from: spare, electors: "g", change: declared}, // and see below
 }
 
-// wholeMessages are those of the history; step 11 is relabelled as one of everything at donors.
+// wholeMessages are those of the history. Step 11 is relabelled as one of everything at donors, and the destroy of
+// step 14, long after it was read, as one of which only the number is known.
 func wholeMessages(t testing.TB) []message {
 	var out []message
+	relabelled := func(n int, last message, mode schema.Mode) message {
+		m := *last.movement
+		m.Revision, m.Reason, m.Electors = 2, "it was another one", schema.Electors{Mode: mode}
+		if n == 11 {
+			m.Inputs = []schema.Input{{Place: donors}}
+		}
+		return message{movement: &m}
+	}
+	destroy := wholes[14].messages(t, 14)
+	out = append(out, destroy...)
 	for n, s := range wholes {
-		if s.kind == "" {
+		if s.kind == "" || n == 14 {
 			continue
 		}
 		out = append(out, s.messages(t, n)...)
 		if n == 11 {
-			m := *out[len(out)-1].movement
-			m.Revision, m.Reason, m.Electors = 2, "it was all of them", schema.Electors{Mode: schema.Whole}
-			m.Inputs = []schema.Input{{Place: donors}}
-			out = append(out, message{movement: &m})
+			out = append(out, relabelled(n, out[len(out)-1], schema.Whole))
 		}
 	}
-	return out
+	return append(out, relabelled(14, destroy[len(destroy)-1], schema.Counted))
 }
 
 func TestWhole(t *testing.T) {
@@ -68,7 +80,7 @@ func TestWhole(t *testing.T) {
 			for _, m := range movements.Movements {
 				got = append(got, fmt.Sprintf("%d:%d", hours(m.OccurredAt), total(m.Electors)))
 			}
-			if text, want := strings.Join(got, " "), "1:4 2:3 3:5 4:5 5:5 6:0 7:2 8:3 9:3 10:0 11:3 12:3"; text != want {
+			if text, want := strings.Join(got, " "), "1:4 2:3 3:5 4:5 5:5 6:0 7:2 8:3 9:3 10:0 11:3 12:3 13:2 14:0"; text != want {
 				t.Errorf("movements: have %s, want %s", text, want)
 			}
 		})
@@ -82,6 +94,7 @@ func testWholeElectors(t *testing.T, c *centre) {
 		want     string
 	}{
 		{merged, graph.Holding, hour(4), "abcde"},
+		{spare, graph.Holding, schema.Time{}, "gh counted"}, // how many of them went is known, and not which
 		{merged, graph.Holding, schema.Time{}, " none"},
 		{merged, graph.Reached, schema.Time{}, "abcde"},
 		{audience, graph.Reached, schema.Time{}, " none"},
