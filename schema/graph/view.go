@@ -140,7 +140,8 @@ type rendering struct {
 	parameters parameters
 	values     *values
 
-	upstream bool // the direction of a walk over the graph, see walk.sql
+	upstream  bool // the direction of a walk over the graph, see walk.sql
+	undivided bool // sets as one part each, see holding.sql
 }
 
 type values struct{ at, asOf string }
@@ -200,6 +201,20 @@ func (r rendering) AsOf(column string) string {
 		asOf = literal(r.values.asOf)
 	}
 	return column + " <= parseDateTime64BestEffort(if(" + asOf + " = '', '2299-12-31', " + asOf + "), 6, 'UTC')"
+}
+
+// Undivided is for sets that are only counted: small ones would fall into hundreds of parts.
+func (r rendering) Undivided() rendering {
+	r.undivided = true
+	return r
+}
+
+// Part is the part of a set that bucket says.
+func (r rendering) Part(bucket string) string {
+	if r.undivided {
+		return "toUInt16(0)"
+	}
+	return bucket
 }
 
 // Downstream and Upstream are the two directions of a walk.

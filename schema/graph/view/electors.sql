@@ -11,7 +11,7 @@
 SELECT splitByChar('/', h.place)[1] AS org, arrayJoin(['', h.place]) AS place, k.id_space AS id_space, k.key_id AS key_id,
     toUInt64(groupBitmapMerge(h.stayed)) AS holding,
     toUInt64(groupBitmapMerge(h.came))   AS reached
-FROM ({{template "held" .}}) AS h
+FROM ({{template "held" .Undivided}}) AS h
 INNER JOIN ({{template "spaces" .}}) AS k ON k.space = h.space
 GROUP BY org, place, id_space, key_id
 HAVING reached > 0

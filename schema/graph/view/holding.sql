@@ -22,21 +22,21 @@ WHERE removes = 0 OR kept > 0 AND stretch = last
 {{end}}
 {{define "stepped"}}SELECT movement FROM ({{template "current" .}}) WHERE {{.At "if(removes = 1, inputs[1], output)"}}{{end}}
 {{define "held"}}
-SELECT steps.place AS place, s.space AS space, s.bucket AS bucket,
+SELECT steps.place AS place, s.space AS space, s.part AS bucket,
     groupBitmapMergeStateIf(s.electors, steps.comes = 1) AS came,
     groupBitmapMergeStateIf(s.electors, steps.stays = 1) AS stayed
 FROM
 (
-    SELECT movement, 'listed' AS form, toUInt64(0) AS generation, space, bucket, electors
+    SELECT movement, 'listed' AS form, toUInt64(0) AS generation, space, {{.Part "bucket"}} AS part, electors
     FROM {{.Name "set_by_movement"}}
     WHERE movement IN ({{template "stepped" .}})
     UNION ALL
-    SELECT movement, 'listed', toUInt64(0), space, toUInt16(bitShiftRight(number, 16)) AS bucket, groupBitmapState(number)
+    SELECT movement, 'listed', toUInt64(0), space, {{.Part "toUInt16(bitShiftRight(number, 16))"}} AS part, groupBitmapState(number)
     FROM ({{template "rows" .}})
     WHERE movement IN ({{template "stepped" .}})
-    GROUP BY movement, space, bucket
+    GROUP BY movement, space, part
     UNION ALL
-    SELECT movement, if(form = 'S', 'whole', 'kept'), generation, space, bucket, electors
+    SELECT movement, if(form = 'S', 'whole', 'kept'), generation, space, {{.Part "bucket"}} AS part, electors
     FROM {{.Name "derived"}}
     WHERE movement IN ({{template "stepped" .}})
 ) AS s
