@@ -89,6 +89,9 @@ What cannot be read or recorded ends the flow, and the movement is closed as fai
 // it the process stays below 150 MiB.
 const teeMemory = 112 << 20
 
+// teeBlocks are in its stages at once, of 4 MiB each: while some are synced together, others are read.
+const teeBlocks = 8
+
 func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, stdout, stderr io.Writer) error {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(teeMemory)
@@ -117,7 +120,7 @@ func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, s
 	if flags.mac && keys.secret.IsZero() {
 		return boot.Wrong(errors.New("--mac: want the key file too (--key)"))
 	}
-	reader, err := delimited.NewReader(enlarged(stdin), scan, delimited.Options{})
+	reader, err := delimited.NewReader(enlarged(stdin), scan, delimited.Options{Blocks: teeBlocks})
 	if err != nil {
 		return boot.Wrong(err)
 	}

@@ -128,7 +128,7 @@ func (o *Outbox) nextTick() time.Duration {
 // dispatch seals and publishes what waits and may go.
 func (o *Outbox) dispatch() {
 	c := &o.committer
-	for c.engine != nil && len(c.doubtful) == 0 && len(c.flights) < maxInFlight {
+	for c.engine != nil && len(c.doubtful) == 0 && len(c.flights) < maxInFlight && (len(c.flights) == 0 || !o.queue.gathers()) {
 		if c.rollNext || o.queue.len() > 0 && c.engine.shelf.newest().bytes+c.unacked >= c.segmentBytes {
 			if len(c.flights) > 0 || !o.roll() {
 				return // frames of two segments could overtake each other

@@ -9,9 +9,9 @@ import (
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
-// frameBytes is how many bytes of messages one frame takes, unless a single call appended more: two full
-// chunks. Measured: larger frames are no faster, and smaller ones sync more often.
-const frameBytes = 1<<20 + 64<<10
+// frameBytes is how many bytes of messages one frame takes, unless a single call appended more: four full
+// chunks. Smaller ones sync more often, which takes long on a slow disk.
+const frameBytes = 2<<20 + 128<<10
 
 // A frame is one message of the store: the run of sealed messages that one sync made durable. The first of a
 // segment has none, and says where the chain is; its last sequence is one less than its first.

@@ -169,6 +169,18 @@ func (q *queue) remove(choose func(*entry) bool) []*entry {
 	return chosen
 }
 
+// gathers says whether what waits is to share a sync with what comes while another frame is synced: it is neither little, which
+// costs nothing to hand over, nor much.
+func (q *queue) gathers() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var size int64
+	for _, e := range q.entries {
+		size += e.size
+	}
+	return size > frameBytes/8 && size < frameBytes*3/4
+}
+
 func (q *queue) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
