@@ -60,9 +60,15 @@ func TestOrderFree(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range all[0].asks {
-		args := q.command(all[0].prefix)
-		if a, b := first.run(bin, args), second.run(bin, args); a != b {
-			t.Errorf("%s: rolltrace %s: %s", all[0].name, strings.Join(args, " "), difference(b, a))
+		variants := [][]string{nil}
+		if q.Ask == askRoute {
+			variants = [][]string{nil, {"--shortest"}, {"--all"}}
+		}
+		for _, flags := range variants {
+			args := append(q.command(all[0].prefix), flags...)
+			if a, b := first.run(bin, args), second.run(bin, args); a != b {
+				t.Errorf("%s: rolltrace %s: %s", all[0].name, strings.Join(args, " "), difference(b, a))
+			}
 		}
 	}
 }
@@ -86,7 +92,7 @@ func (s *stage) answer(q question, prefix string) string {
 	case askElector:
 		answer, err = s.graph.Elector(ctx, elector)
 	case askRoute:
-		answer, err = s.graph.Route(ctx, graph.RouteQuestion{ElectorQuestion: elector, To: at})
+		answer, err = s.graph.Route(ctx, graph.RouteQuestion{ElectorQuestion: elector, To: at, Which: graph.All})
 	case askMovements:
 		answer, err = s.graph.Movements(ctx, graph.MovementQuestion{From: at, Until: q.AsOf})
 	}
