@@ -24,12 +24,11 @@ import (
 
 // A centre is a hub with a log, and a graph.
 type centre struct {
-	hub   *embedded.NATS
-	js    jetstream.JetStream
-	log   stream.Log
-	dsn   string
-	conn  driver.Conn
-	chain *wire.Chain
+	hub  *embedded.NATS
+	js   jetstream.JetStream
+	log  stream.Log
+	dsn  string
+	conn driver.Conn
 }
 
 func newCentre(t testing.TB) *centre {

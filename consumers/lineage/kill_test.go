@@ -16,13 +16,13 @@ import (
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
-// A chain is places of acme-mail that everything is passed on along, of each the first n keys destroyed on the way: so
+// hops is how many places of acme-mail everything is passed on along; at each one elector is destroyed on the way, so
 // that each hop waits for the one before it.
 const hops = 12
 
 func hop(i int) schema.Place { return schema.Place(fmt.Sprintf("acme-mail/hops/%02d", i)) }
 
-// chain is the history of one: collected at the party, and then passed on whole, hop by hop.
+// chain is electors collected at the party, and then passed on whole, hop by hop.
 func chain() []schematest.Sample {
 	declared := func(n int, kind schema.Kind, from, to schema.Place) schematest.Sample {
 		s := schematest.NewSample(n, kind)
