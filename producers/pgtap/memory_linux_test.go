@@ -100,3 +100,35 @@ func resident(t *testing.T, pid int) int {
 	t.Fatal("no VmRSS")
 	return 0
 }
+
+// A client that asks for much and reads nothing, and then is gone without a word, costs little and leaves nothing behind.
+func TestSlowReader(t *testing.T) {
+	server := schematest.Postgres(t)
+	database := server.Database(t)
+	server.Run(t, database, roll+"INSERT INTO voters SELECT i, repeat('x', 1000), NULL, 0, NULL FROM generate_series(1001, 200000) i")
+	cmd, address := role{Server: server.Address(), URL: server.URL(database), Dir: t.TempDir(), Key: secret.KeyFile()}.start(t)
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	before := resident(t, cmd.Process.Pid)
+	var clients []*raw
+	for _, sql := range []string{"SELECT id, name FROM voters", "SELECT repeat('x', 1000) FROM generate_series(1, 200000)", "COPY voters TO STDOUT"} {
+		for range 2 {
+			client := dialRaw(t, "postgres://postgres@"+address+"/"+database)
+			client.send('Q', sql+"\x00")
+			clients = append(clients, client)
+		}
+	}
+	blocked := "SELECT count(*) FROM pg_stat_activity WHERE datname = '" + database + "' AND wait_event = 'ClientWrite'"
+	await(t, func() bool { return server.Run(t, "postgres", blocked) == "6\n" })
+	if grown := resident(t, cmd.Process.Pid) - before; grown > 64<<20 {
+		t.Errorf("six results that nobody reads take %d MiB", grown>>20)
+	}
+	for _, client := range clients {
+		_ = client.conn.Close()
+	}
+	await(t, func() bool {
+		return server.Run(t, "postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname = '"+database+"' AND application_name = '' AND backend_type = 'client backend' AND query ~ '^(SELECT id|SELECT rep|COPY v)'") == "0\n"
+	})
+}
