@@ -182,6 +182,36 @@ func stepTable(route []graph.Step) *table {
 	return steps
 }
 
+func writeCopies(w io.Writer, c *graph.Copies) error {
+	p := &page{w: w}
+	if len(c.Destroyed) == 0 {
+		p.line("none recorded: no electors destroyed at %s that have not come back", c.At)
+		return p.notes(c.Answer)
+	}
+	p.line("destroyed at %s, and not come back: %s electors", c.At, counts(c.Destroyed))
+	left := newTable(text("place"), number("electors"), text("since (UTC)"), text("last (UTC)"), text("first of them by"))
+	for _, place := range c.Places {
+		var route []string
+		for _, s := range place.Route {
+			route = append(route, string(s.From))
+		}
+		left.row(string(place.Place), counts(place.Electors), moment(place.Since), moment(place.LastAt), strings.Join(route, " > "))
+	}
+	for _, o := range c.Organisations {
+		left.row(o.Org+" (each once)", counts(o.Electors), moment(o.Since), moment(o.LastAt), "")
+	}
+	p.table("copies left", left, "none recorded: no copies of them")
+	used := newTable(text("when (UTC)"), text("kind"), text("from"), text("to"), number("electors"), text("last destroyed there (UTC)"), text("movement"))
+	for _, u := range c.Used {
+		used.row(moment(u.OccurredAt), string(u.Kind), string(u.Place), string(u.To), counts(u.Electors), moment(u.DestroyedAt), u.ID)
+	}
+	if len(used.rows) > 0 {
+		p.line("")
+		p.table("used after destruction", used, "")
+	}
+	return p.notes(c.Answer)
+}
+
 func writeMovements(w io.Writer, m *graph.Movements) error {
 	p := &page{w: w}
 	t := movementTable(true)

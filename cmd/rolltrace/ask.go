@@ -93,29 +93,62 @@ func sourcesCommand() *cobra.Command {
 
 func routeCommand() *cobra.Command {
 	var names electorFlags
-	id, to := "", ""
+	var asked graph.RouteQuestion
+	shortest, all := false, false
+	id := ""
 	cmd := &cobra.Command{
 		Use:   "route --elector ID --to PLACE|ORG",
-		Short: "How one elector came to a place or an organisation: the earliest route",
-		Long: `The earliest route by which one elector came to a place, or to the first place of an organisation: movement
-by movement, from where the record had no earlier entry.
+		Short: "How one elector came to a place or an organisation: the earliest route, the shortest, or all",
+		Long: `The route by which one elector came to a place, or to a place of an organisation: movement by movement, from
+where the record had no earlier entry. It is the earliest one, unless another is asked for.
 ` + electorHelp,
-		Example: "  rolltrace route --elector 7KQ42MXR --key key.json --to lantern-print",
-		Args:    cobra.NoArgs,
+		Example: `  rolltrace route --elector 7KQ42MXR --key key.json --to lantern-print
+  rolltrace route --elector 7KQ42MXR --key key.json --to lantern-print --all --limit 20`,
+		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&id, "elector", "", "identifier, or - for one on stdin")
-	flags.StringVar(&to, "to", "", "place (org/system/dataset) or organisation")
+	flags.StringVar(&asked.To, "to", "", "place (org/system/dataset) or organisation")
+	flags.BoolVar(&shortest, "shortest", false, "the route of the fewest movements")
+	flags.BoolVar(&all, "all", false, "every route")
+	flags.IntVar(&asked.Limit, "limit", graph.DefaultLimit, "most routes to list with --all; -1 for no limit")
 	_ = cmd.MarkFlagRequired("to")
-	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, _ []string) (*graph.Route, error) {
-		asked, err := names.elector(id, cmd.InOrStdin(), q.cfg.Key)
-		if err != nil {
+	cmd.MarkFlagsMutuallyExclusive("shortest", "all")
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, _ []string) (_ *graph.Route, err error) {
+		if asked.Limit < -1 || asked.Limit == 0 {
+			return nil, boot.Wrongf("--limit %d: want 1 or more, or -1 for no limit", asked.Limit)
+		}
+		if !all && cmd.Flags().Changed("limit") {
+			return nil, boot.Wrongf("--limit: only together with --all")
+		}
+		if asked.ElectorQuestion, err = names.elector(id, cmd.InOrStdin(), q.cfg.Key); err != nil {
 			return nil, err
 		}
-		asked.AsOf = q.asOfAt
-		return g.Route(ctx, graph.RouteQuestion{ElectorQuestion: asked, To: to})
+		asked.AsOf, asked.Which = q.asOfAt, graph.Earliest
+		if shortest {
+			asked.Which = graph.Shortest
+		} else if all {
+			asked.Which = graph.All
+		}
+		return g.Route(ctx, asked)
 	}, writeRoute).withAsOf(cmd)
 	names.bind(cmd)
+	return cmd
+}
+
+func copiesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "copies PLACE|ORG",
+		Short: "What is left elsewhere of what was destroyed there, and what was used after its destruction",
+		Long: `Which copies are left of the electors that were destroyed at a place, or at the places of an organisation, and have
+not come back: where they went on from there and have not been destroyed since, since when, and by which route. And
+the movements that took electors out of there after they had been destroyed.`,
+		Example: "  rolltrace copies party-a/exports/cards.csv",
+		Args:    cobra.ExactArgs(1),
+	}
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, args []string) (*graph.Copies, error) {
+		return g.Copies(ctx, graph.CopiesQuestion{At: args[0], AsOf: q.asOfAt})
+	}, writeCopies).withAsOf(cmd)
 	return cmd
 }
 

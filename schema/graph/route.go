@@ -188,18 +188,24 @@ func (r *routes) steps(path []int) []Step {
 	steps := make([]Step, 0, len(path))
 	for n, i := range slices.Backward(path) {
 		m := &r.movements[i]
-		step := Step{MovementRef: m.MovementRef, OccurredAt: m.OccurredAt, Kind: m.Kind, Basis: m.Basis, State: m.State, Outcome: m.Outcome,
-			To: m.Output, Actor: m.Actor, Purpose: m.Purpose, Agreement: m.Agreement, Fields: m.Fields}
-		for _, in := range m.Inputs {
-			step.Inputs = append(step.Inputs, in.Place)
-		}
+		var from schema.Place
 		switch {
 		case n+1 < len(path):
-			step.From = r.movements[path[n+1]].Output
+			from = r.movements[path[n+1]].Output
 		case len(m.Inputs) == 1:
-			step.From = m.Inputs[0].Place
+			from = m.Inputs[0].Place
 		}
-		steps = append(steps, step)
+		steps = append(steps, m.step(from))
 	}
 	return steps
+}
+
+// step is the movement as a step of a route.
+func (m *Movement) step(from schema.Place) Step {
+	s := Step{MovementRef: m.MovementRef, OccurredAt: m.OccurredAt, Kind: m.Kind, Basis: m.Basis, State: m.State, Outcome: m.Outcome,
+		From: from, To: m.Output, Actor: m.Actor, Purpose: m.Purpose, Agreement: m.Agreement, Fields: m.Fields}
+	for _, in := range m.Inputs {
+		s.Inputs = append(s.Inputs, in.Place)
+	}
+	return s
 }

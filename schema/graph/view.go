@@ -60,6 +60,7 @@ var views = []view{
 	{name: "reach", plain: parameters{at: true}, twin: parameters{at: true, asOf: true}},
 	{name: "sources", plain: parameters{at: true}, twin: parameters{at: true, asOf: true}},
 	{name: "route", plain: parameters{key: true, at: true}, twin: parameters{key: true, at: true, asOf: true}},
+	{name: "used_after_destruction", twin: parameters{at: true, asOf: true}},
 	{name: "coverage", twin: parameters{asOf: true}},
 	{name: "gaps"},
 	{name: "holes"},

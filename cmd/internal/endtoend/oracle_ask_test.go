@@ -43,6 +43,8 @@ const (
 	askElector   = "elector"
 	askRoute     = "route"
 	askMovements = "movements"
+	askCopies    = "copies"
+	askUsed      = "used"
 
 	askReachView   = "reach-view"
 	askSourcesView = "sources-view"
@@ -50,12 +52,12 @@ const (
 )
 
 func (q question) everything() bool {
-	return slices.Contains([]string{askCounts, askKeys, askCoverage, askHoles, askDerived, askElectorPlaces, askMovementElectors, askPlaces}, q.Ask)
+	return slices.Contains([]string{askCounts, askKeys, askCoverage, askHoles, askDerived, askElectorPlaces, askMovementElectors, askPlaces, askUsed}, q.Ask)
 }
 
 // aboutEverything asks as of now, and, if the histories have arrived, as of each moment.
 func aboutEverything(arrived bool) []question {
-	out := []question{{Ask: askHoles}, {Ask: askDerived}, {Ask: askKeys}}
+	out := []question{{Ask: askHoles}, {Ask: askDerived}, {Ask: askKeys}, {Ask: askUsed}}
 	for _, asOf := range moments() {
 		if arrived || asOf.IsZero() {
 			out = append(out, question{Ask: askCounts, AsOf: asOf}, question{Ask: askCoverage, AsOf: asOf})
@@ -70,7 +72,7 @@ func aboutEverything(arrived bool) []question {
 }
 
 // asks are the questions about one history.
-var asks = []string{askHolding, askReach, askElector, askSources, askReached, askRoute, askMovements}
+var asks = []string{askHolding, askReach, askElector, askSources, askReached, askRoute, askMovements, askCopies}
 
 var viewAsks = []string{askReachView, askRouteView, askSourcesView, askRouteView}
 
@@ -118,6 +120,8 @@ func (s *stage) askAll(q question, all []*played) {
 		s.compareCoverage(q, all)
 	case askHoles:
 		s.compareHoles(q, all)
+	case askUsed:
+		s.compareUsed(q, all)
 	case askDerived:
 		s.compareDerived(q, all)
 	case askElectorPlaces:
@@ -147,6 +151,8 @@ func (s *stage) ask(q question, p *played) {
 		s.compareMovements(q, p, w, at)
 	case askReachView, askSourcesView, askRouteView:
 		s.compareView(q, p, w, at)
+	case askCopies:
+		s.compareCopies(q, p, w, at)
 	}
 }
 

@@ -43,6 +43,8 @@ func (q question) wanted(p *played, w *oracle.World) []string {
 		return dossierLines(w, q.elector(p.prefix))
 	case askRoute:
 		return routeLines(w, q.elector(p.prefix), at)
+	case askCopies:
+		return copyLines(w, at)
 	}
 	return nil
 }
