@@ -44,7 +44,7 @@ func (p *Parser) Analyse(text []byte) *pgtap.Statement {
 	}
 	s := p.find(shape)
 	if s == nil {
-		s = analyse(string(shape), ok)
+		s = analyse(string(shape), string(text))
 		if len(shape) <= maxShape {
 			p.remember(string(shape), s)
 		}
@@ -82,9 +82,9 @@ func (p *Parser) remember(shape string, s *pgtap.Statement) {
 
 var unknown = &pgtap.Statement{Parts: []pgtap.Part{{Unknown: true}}}
 
-// analyse reads a text. shaped says that its constants are gone.
-func analyse(text string, shaped bool) *pgtap.Statement {
-	if len(text) > maxText || deep(text) {
+// analyse reads the shape of a text.
+func analyse(text, original string) *pgtap.Statement {
+	if len(text) > maxText || !readable(text) {
 		return unknown
 	}
 	tree, err := parse(text)
@@ -95,28 +95,9 @@ func analyse(text string, shaped bool) *pgtap.Statement {
 	for _, n := range tree {
 		s.Parts = append(s.Parts, part(n))
 	}
-	if plain := normalised(text); shaped || !strings.Contains(text, "$$") {
-		s.Text = plain[:min(len(plain), schema.MaxText)]
-	}
+	plain := strings.Join(strings.Fields(plainText(original)), " ")
+	s.Text = strings.ToValidUTF8(plain[:min(len(plain), schema.MaxText)], "")
 	return s
-}
-
-// deep says whether a text is nested so deep that reading it could take more stack than there is.
-func deep(text string) bool {
-	depth, operators := 0, 0
-	for i := range len(text) {
-		switch text[i] {
-		case '(', '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case ')', ']':
-			depth--
-		case '+', '-', '/', '|', '<', '>', '=', '%', '^', ':':
-			operators++
-		}
-	}
-	return operators > 20_000
 }
 
 // A Query is one statement that reads or changes tables.
@@ -151,7 +132,8 @@ func part(n node) pgtap.Part {
 	case "TransactionStmt":
 		return transaction(f)
 	case "DeclareCursorStmt":
-		body := part(f["query"].(node))
+		query, _ := f["query"].(node)
+		body := part(query)
 		return pgtap.Part{Define: "cursor " + text(f, "portalname"), Body: &body}
 	case "FetchStmt":
 		if flag(f, "ismove") {
@@ -159,7 +141,8 @@ func part(n node) pgtap.Part {
 		}
 		return pgtap.Part{Use: "cursor " + text(f, "portalname")}
 	case "PrepareStmt":
-		body := part(f["query"].(node))
+		query, _ := f["query"].(node)
+		body := part(query)
 		return pgtap.Part{Define: "statement " + text(f, "name"), Body: &body}
 	case "ExecuteStmt":
 		return pgtap.Part{Use: "statement " + text(f, "name")}

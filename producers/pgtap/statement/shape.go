@@ -12,8 +12,11 @@ type scan struct {
 	text     []byte
 	shape    []byte
 	comments [][]byte
-	depth    int
-	deepest  int
+	// levels are the parentheses that are open, and outside of them: an estimate of how deep the parse tree gets.
+	levels  []level
+	deepest int
+	// hidden is written for every constant: what travels; with "" they are made equal so that the text can still be read.
+	hidden string
 	// plain says that nothing in the text depends on a setting of the session (standard_conforming_strings).
 	plain bool
 	// first words of the statements decide whether their constants matter.
@@ -21,8 +24,56 @@ type scan struct {
 	constant  bool // they do
 }
 
-// maxDepth is how deep parentheses may be nested: deeper ones are not parsed.
-const maxDepth = 200
+// A level counts what may be nested without parentheses: words and operators in one expression, and joins, set operations
+// and cases in one query.
+type level struct{ run, chain int }
+
+// maxDepth is how deep a statement may be: libpg_query's stack ends at about twice as much, and it does not recover from that.
+const maxDepth = 125
+
+func (s *scan) deeper(run, chain int) {
+	top := &s.levels[len(s.levels)-1]
+	top.run += run
+	top.chain += chain
+	depth := 0
+	for _, l := range s.levels {
+		depth += 2 + l.run + l.chain
+	}
+	s.deepest = max(s.deepest, depth)
+}
+
+func (s *scan) next() { s.levels[len(s.levels)-1].run = 0 }
+
+func (s *scan) constantAs(equal string) {
+	if s.hidden != "" {
+		equal = s.hidden
+	}
+	s.shape = append(s.shape, equal...)
+}
+
+// boundaries are words behind which another expression begins.
+var boundaries = map[string]bool{
+	"and": true, "or": true, "select": true, "from": true, "where": true, "on": true, "using": true, "by": true, "having": true, "limit": true,
+	"set": true, "values": true, "when": true, "then": true, "else": true, "with": true, "returning": true, "as": true,
+}
+
+// chains are words that nest queries and tables.
+var chains = map[string]int{"join": 1, "union": 1, "intersect": 1, "except": 1, "case": 1, "end": -1}
+
+// plainText is a text without its constants, for people; "" when its constants cannot be told without doubt.
+func plainText(text string) string {
+	s := scan{text: []byte(text), plain: true, beginning: true, hidden: "?"}
+	if !s.walk() || !s.plain {
+		return ""
+	}
+	return strings.TrimSpace(string(s.shape))
+}
+
+// readable says whether a text can be told into words, and is not too deep to be parsed.
+func readable(text string) bool {
+	s := scan{text: []byte(text), plain: true, beginning: true}
+	return s.walk() && s.deepest <= maxDepth
+}
 
 // shapeOf appends the text without comments, and with its constants made equal, to dst. ok is false when the text cannot
 // be told into words without doubt, or a statement in it is one whose constants matter: then the text itself is its shape.
@@ -33,6 +84,7 @@ func shapeOf(dst, text []byte) (shape []byte, comments [][]byte, ok bool) {
 }
 
 func (s *scan) walk() bool {
+	s.levels = append(s.levels[:0], level{})
 	for at := 0; at < len(s.text); {
 		c := s.text[at]
 		switch {
@@ -65,7 +117,7 @@ func (s *scan) walk() bool {
 			if end < 0 {
 				return false
 			}
-			s.shape = append(s.shape, "''"...)
+			s.constantAs("''")
 			at = end
 		case c == '"':
 			end := bytes.IndexByte(s.text[at+1:], '"')
@@ -88,7 +140,7 @@ func (s *scan) walk() bool {
 				(s.text[end] == '-' || s.text[end] == '+') && (s.text[end-1] == 'e' || s.text[end-1] == 'E') && end+1 < len(s.text) && digit(s.text[end+1])) {
 				end++
 			}
-			s.shape = append(s.shape, '0')
+			s.constantAs("0")
 			at = end
 		case word(c):
 			end := at
@@ -100,7 +152,7 @@ func (s *scan) walk() bool {
 				if end = s.quoted(end, name[0] == 'e' || name[0] == 'E'); end < 0 {
 					return false
 				}
-				s.shape = append(s.shape, "''"...)
+				s.constantAs("''")
 				at = end
 				continue
 			}
@@ -109,14 +161,22 @@ func (s *scan) walk() bool {
 			at = end
 		default:
 			switch c {
-			case '(':
-				s.depth++
-				s.deepest = max(s.deepest, s.depth)
-			case ')':
-				s.depth--
+			case '(', '[':
+				if len(s.levels) > maxDepth {
+					return false
+				}
+				s.levels = append(s.levels, level{})
+			case ')', ']':
+				if len(s.levels) > 1 {
+					s.levels = s.levels[:len(s.levels)-1]
+				}
+			case ',':
+				s.next()
 			case ';':
 				s.beginning = true
+				s.levels = append(s.levels[:0], level{})
 			}
+			s.deeper(1, 0)
 			s.shape = append(s.shape, c)
 			at++
 		}
@@ -132,6 +192,23 @@ var constantless = map[string]bool{
 }
 
 func (s *scan) word(name []byte) {
+	if len(name) <= len("intersect") {
+		var folded [len("intersect")]byte
+		lower := folded[:len(name)]
+		for i, c := range name {
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			lower[i] = c
+		}
+		if chain := chains[string(lower)]; chain != 0 {
+			s.deeper(0, chain)
+			s.next()
+		} else if boundaries[string(lower)] {
+			s.next()
+		}
+	}
+	s.deeper(1, 0)
 	if s.beginning {
 		s.beginning = false
 		s.constant = s.constant || !constantless[strings.ToLower(string(name))]
@@ -186,7 +263,7 @@ func (s *scan) dollar(at int) int {
 		if length < 0 {
 			return -1
 		}
-		s.shape = append(s.shape, "''"...)
+		s.constantAs("''")
 		return end + 1 + length + len(tag)
 	}
 	s.shape = append(s.shape, s.text[at:end]...)

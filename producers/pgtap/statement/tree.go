@@ -46,18 +46,6 @@ func parse(text string) (statements []node, err error) {
 	return statements, nil
 }
 
-// normalised is the text without its constants, or "".
-func normalised(text string) (plain string) {
-	parsing.Lock()
-	defer parsing.Unlock()
-	defer func() { _ = recover() }() // there is no text then
-	plain, err := parser.Normalize(text)
-	if err != nil {
-		return ""
-	}
-	return plain
-}
-
 // open is a node's type and its fields.
 func open(n any) (string, node) {
 	if m, ok := n.(node); ok && len(m) == 1 {
