@@ -182,6 +182,7 @@ func (s *tapSettings) rules(org string) (pgtap.Rules, error) {
 type tap struct {
 	*pgtap.Tap
 	catalogue *catalogue.Catalogue // nil without tables
+	analyst   *statement.Parser    // with the catalogue
 	rules     atomic.Pointer[pgtap.Rules]
 	listen    string
 }
@@ -236,7 +237,8 @@ func newTap(ctx context.Context, cfg *settings, s *tapSettings, secret pseudonym
 		if t.catalogue, err = s.newCatalogue(log); err != nil {
 			return nil, err
 		}
-		c.Catalogue, c.Analyst, c.KeyID = t.catalogue, statement.NewParser(), secret.KeyID()
+		t.analyst = statement.NewParser()
+		c.Catalogue, c.Analyst, c.KeyID = t.catalogue, t.analyst, secret.KeyID()
 		c.Keyer = func(space schema.IDSpace) pgtap.Keyer { return secret.Space(space) }
 	}
 	t.Tap, err = pgtap.New(c)
@@ -250,6 +252,7 @@ func (t *tap) run(ctx context.Context) error {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
+			t.analyst.Analyse([]byte("SELECT")) // loads the grammar, so that no client waits for it
 			t.catalogue.Run(reading)
 		}()
 		defer func() {
