@@ -177,12 +177,17 @@ func (g *Graph) findElector(ctx context.Context, q ElectorQuestion) ([]numbered,
 func (g *Graph) movementsOf(ctx context.Context, e numbered, carried map[uint32]uint64, asOf schema.Time) ([]Movement, error) {
 	modes := map[uint32]map[schema.Mode]bool{}
 	var mu sync.Mutex
-	group, groupCtx := errgroup.WithContext(ctx) // two at once take less than their union, which is mostly planning
-	for _, sql := range []string{
-		fmt.Sprintf("SELECT movement, form, generation FROM internal_form_by_bucket WHERE bucket = %d AND space = %d AND bitmapContains(electors, toUInt32(%d))",
+	lookups := []string{
+		fmt.Sprintf("SELECT movement, toUInt8(0), toUInt64(0) FROM internal_set_by_bucket WHERE bucket = %d AND space = %d AND bitmapContains(electors, toUInt32(%d))",
 			Bucket(e.number), e.space, e.number),
 		fmt.Sprintf("SELECT movement, toUInt8(0), toUInt64(0) FROM internal_row_by_elector WHERE number = %d AND space = %d", e.number, e.space),
-	} {
+	}
+	if len(carried) > 0 {
+		lookups = append(lookups, fmt.Sprintf("SELECT movement, toUInt8(1), generation FROM internal_derived_by_bucket WHERE bucket = %d AND space = %d AND bitmapContains(electors, toUInt32(%d))",
+			Bucket(e.number), e.space, e.number))
+	}
+	group, groupCtx := errgroup.WithContext(ctx) // at once they take less than their union, which is mostly planning
+	for _, sql := range lookups {
 		group.Go(func() error {
 			return g.ask(groupCtx, "look up the movements of an elector", func(rows driver.Rows) error {
 				var movement uint32

@@ -155,7 +155,7 @@ func (h *measured) dossiers() {
 		x := took(func() { // as the question does: both at once
 			var group errgroup.Group
 			group.Go(func() error {
-				a = h.texts(fmt.Sprintf("SELECT toString(movement) FROM internal_form_by_bucket WHERE bucket = %d AND space = 0 AND bitmapContains(electors, toUInt32(%d))", graph.Bucket(n), n))
+				a = h.texts(fmt.Sprintf("SELECT toString(movement) FROM internal_set_by_bucket WHERE bucket = %d AND space = 0 AND bitmapContains(electors, toUInt32(%d))", graph.Bucket(n), n))
 				return nil
 			})
 			small = h.texts(fmt.Sprintf("SELECT toString(movement) FROM internal_row_by_elector WHERE number = %d AND space = 0", n))
