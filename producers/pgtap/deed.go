@@ -75,7 +75,7 @@ func affected(tag string) uint64 {
 // keep keeps what came back of the rows that a statement has changed.
 func (b *back) keep(p *plan) {
 	b.returned.sets = nil
-	if p == nil || p.mode != listed || b.large != nil {
+	if p == nil || p.mode != listed || b.large != nil || b.refined.to != p || len(b.refined.by.Deeds) == 0 {
 		return
 	}
 	b.returned.sets = p.sets
