@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/rolltrace/rolltrace/schema"
@@ -210,6 +211,26 @@ func writeCopies(w io.Writer, c *graph.Copies) error {
 		p.table("used after destruction", used, "")
 	}
 	return p.notes(c.Answer)
+}
+
+func writeFields(w io.Writer, f *graph.Fields) error {
+	p := &page{w: w}
+	t := newTable(text("field"), number("electors"), number("from the list"), number("list or other"), number("not the list"), number("unknown"))
+	for _, field := range f.Fields {
+		row := []string{field.Field, counts(field.Electors), "", "", "", ""}
+		for _, o := range field.Origins {
+			row[2+slices.Index([]string{graph.OriginList, graph.OriginListOrOther, graph.OriginNotList, graph.OriginUnknown}, o.Origin)] = counts(o.Electors)
+		}
+		t.row(row...)
+	}
+	p.table("fields that reached "+f.At, t, "none recorded: no fields that reached "+f.At)
+	if len(f.NotSaid) > 0 {
+		p.line("with fields that are not said: %s electors", counts(f.NotSaid))
+	}
+	if len(f.Lists) == 0 && len(f.Fields) > 0 {
+		p.line("where they come from is unknown: nothing is named as the list of electors (--list-source)")
+	}
+	return p.notes(f.Answer)
 }
 
 func writeMovements(w io.Writer, m *graph.Movements) error {

@@ -152,6 +152,38 @@ the movements that took electors out of there after they had been destroyed.`,
 	return cmd
 }
 
+func fieldsCommand() *cobra.Command {
+	var names electorFlags
+	var asked graph.FieldsQuestion
+	id := ""
+	cmd := &cobra.Command{
+		Use:   "fields PLACE|ORG",
+		Short: "Which categories of fields reached a place or an organisation, and where they can have come from",
+		Long: `Which categories of fields (name, civic_address, phone …) reached a place or an organisation, of how many electors or of
+one, and whether they can have come from the list of electors, along the recorded routes. Which places and
+organisations have the list is what you say with --list-source: without it, every origin is unknown.
+` + electorHelp,
+		Example: "  rolltrace fields lantern-print --list-source elections-office",
+		Args:    cobra.ExactArgs(1),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&id, "elector", "", "identifier of one elector, or - for one on stdin; none: all electors")
+	flags.StringSliceVar(&asked.Lists, "list-source", nil, "places and organisations, with commas between, whose records are the list of electors")
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, args []string) (*graph.Fields, error) {
+		asked.At, asked.AsOf = args[0], q.asOfAt
+		if cmd.Flags().Changed("elector") || cmd.Flags().Changed("hex") {
+			elector, err := names.elector(id, cmd.InOrStdin(), q.cfg.Key)
+			if err != nil {
+				return nil, err
+			}
+			asked.Elector = &elector
+		}
+		return g.Fields(ctx, asked)
+	}, writeFields).withAsOf(cmd)
+	names.bind(cmd)
+	return cmd
+}
+
 func movementsCommand() *cobra.Command {
 	var asked graph.MovementQuestion
 	kind, since := "", ""

@@ -45,6 +45,7 @@ const (
 	askMovements = "movements"
 	askCopies    = "copies"
 	askUsed      = "used"
+	askFields    = "fields"
 
 	askReachView   = "reach-view"
 	askSourcesView = "sources-view"
@@ -72,7 +73,7 @@ func aboutEverything(arrived bool) []question {
 }
 
 // asks are the questions about one history.
-var asks = []string{askHolding, askReach, askElector, askSources, askReached, askRoute, askMovements, askCopies}
+var asks = []string{askHolding, askReach, askElector, askSources, askReached, askRoute, askMovements, askCopies, askFields}
 
 var viewAsks = []string{askReachView, askRouteView, askSourcesView, askRouteView}
 
@@ -153,6 +154,8 @@ func (s *stage) ask(q question, p *played) {
 		s.compareView(q, p, w, at)
 	case askCopies:
 		s.compareCopies(q, p, w, at)
+	case askFields:
+		s.compareFields(q, p, w, at)
 	}
 }
 

@@ -45,6 +45,8 @@ func (q question) wanted(p *played, w *oracle.World) []string {
 		return routeLines(w, q.elector(p.prefix), at)
 	case askCopies:
 		return copyLines(w, at)
+	case askFields:
+		return fieldLines(w, at, p.lists())
 	}
 	return nil
 }

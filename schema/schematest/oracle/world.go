@@ -158,16 +158,3 @@ func (w *World) Carrying(e Elector) []*Movement {
 	}
 	return out
 }
-
-// Fields are the categories that the movements that brought an elector to a place carried: fields(e, p).
-func (w *World) Fields(e Elector, at string) []string {
-	fields := map[string]bool{}
-	for _, m := range w.Carrying(e) {
-		if m.Adds() && At(at, m.Output) {
-			for _, f := range m.Fields {
-				fields[f] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(fields))
-}
