@@ -62,7 +62,11 @@ var families = map[string]func(i int, r *rand.Rand) schema.Key{
 	"golden ratio":  func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) * 0x9e3779b97f4a7c15) },
 	"its inverse":   func(i int, _ *rand.Rand) schema.Key { return schema.Key(uint64(i) * 0xf1de83e19937733d) },
 	"few bits": func(_ int, r *rand.Rand) schema.Key {
-		return schema.Key(1<<r.IntN(64) | 1<<r.IntN(64) | 1<<r.IntN(64) | 1<<r.IntN(64))
+		var k schema.Key
+		for range 4 {
+			k |= 1 << r.IntN(64)
+		}
+		return k
 	},
 	"same top half":  func(_ int, r *rand.Rand) schema.Key { return schema.Key(0xabcdef01<<32 | uint64(r.Uint32())) },
 	"same low half":  func(_ int, r *rand.Rand) schema.Key { return schema.Key(uint64(r.Uint32())<<32 | 0xabcdef01) },
@@ -170,6 +174,8 @@ func TestMixingIsOneToOne(t *testing.T) {
 	}
 	for _, key := range randomKeys(1000) {
 		v := m.mix(uint64(key))
+		v ^= v >> 32
+		v *= inverse(m.third)
 		v ^= v>>29 ^ v>>58
 		v *= inverse(m.second)
 		v ^= v >> 32

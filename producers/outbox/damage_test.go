@@ -198,7 +198,7 @@ func TestStoreHasLostItsEnd(t *testing.T) {
 				// All is well afterwards.
 				closeNow(t, o)
 				cfg = config(t, dir)
-				o = open(t, cfg)
+				open(t, cfg)
 				if made := testutil.ToFloat64(cfg.Metrics.Instances); made != 0 {
 					t.Errorf("another instance at the next opening")
 				}
