@@ -1,6 +1,7 @@
 package pgtap_test
 
 import (
+	"bytes"
 	"database/sql"
 	"os/exec"
 	"slices"
@@ -66,9 +67,12 @@ with new.transaction():
 
 func runPython(t *testing.T, url string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), python, "-c", pythonScript, url).CombinedOutput()
+	var said bytes.Buffer // psycopg may log that it leaves an aborted pipeline, with its address, depending on the moment
+	cmd := exec.CommandContext(t.Context(), python, "-c", pythonScript, url)
+	cmd.Stderr = &said
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s: %v: %s: on Debian and Ubuntu: apt-get install python3-psycopg python3-psycopg2", python, err, out)
+		t.Fatalf("%s: %v: %s: on Debian and Ubuntu: apt-get install python3-psycopg python3-psycopg2", python, err, said.Bytes())
 	}
 	return string(out)
 }
