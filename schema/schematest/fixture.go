@@ -14,9 +14,6 @@ import (
 // KeyID is the key_id of the sample movements' sets. No secret has it.
 const KeyID schema.KeyID = "k-5a3b1e0fca11ab1e"
 
-// Secret returns the 32 bytes that tests make keys with. It has been published here, and protects nothing.
-func Secret() []byte { return []byte("an invented secret, for tests on") }
-
 // Identity returns the sidecar's NATS nkey of the tests, with its seed. It has been published here, and
 // protects nothing. Different n are different sidecars.
 func Identity(n byte) nkeys.KeyPair {

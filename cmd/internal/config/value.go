@@ -104,9 +104,6 @@ const redacted = "(redacted)"
 // last line break.
 type Secret struct{ value string }
 
-// NewSecret makes a secret of a value.
-func NewSecret(value string) Secret { return Secret{value} }
-
 // UnmarshalText takes the text, or reads the file that it names.
 func (s *Secret) UnmarshalText(text []byte) error {
 	path, isFile := strings.CutPrefix(string(text), "file:")
