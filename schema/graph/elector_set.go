@@ -51,6 +51,22 @@ func (s electorSet) filter(b *roaring.Bitmap, in bool) []uint32 {
 	return out
 }
 
+// count is how many electors there are.
+func (s electorSet) count() uint64 {
+	if s.bits != nil {
+		return s.bits.GetCardinality()
+	}
+	return uint64(len(s.numbers))
+}
+
+// bitmap is the electors as a bitmap, not to be changed.
+func (s electorSet) bitmap() *roaring.Bitmap {
+	if s.bits != nil {
+		return s.bits
+	}
+	return roaring.BitmapOf(s.numbers...)
+}
+
 // addTo adds the electors to b.
 func (s electorSet) addTo(b *roaring.Bitmap) {
 	if s.bits != nil {
