@@ -28,7 +28,7 @@ func jsonNames(names map[string]bool, t reflect.Type) {
 	for i := range t.NumField() {
 		field := t.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name != "" {
+		if name != "" && name != "-" {
 			names[name] = true
 		} else if !field.Anonymous && field.IsExported() {
 			names["(no name: "+t.Name()+"."+field.Name+")"] = true

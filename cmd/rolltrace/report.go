@@ -58,30 +58,38 @@ func writeReport(w io.Writer, r *demo.Report) error {
 	return p.further(r)
 }
 
-// further says how to go on from a demo.
+// further says how to go on from christmas-cards.
 func (p *page) further(r *demo.Report) error {
-	at := func(name string) string { return quoted(filepath.Join(r.Data, name)) }
-	p.line("")
 	districts := "districts"
 	if r.Districts == 1 {
 		districts = "district"
 	}
+	p.line("")
 	p.line("%s electors in %s %s, in %.1f s. Everything is in %s", grouped(r.Electors), grouped(r.Districts), districts, r.Seconds, r.Data)
-	p.line("")
-	p.line("  sh %s   counts the numbers again, with sort and comm", at(demo.RecountFile))
-	p.line("")
-	p.line("To ask further, start the centre again, and in another terminal:")
-	p.line("")
-	centre := at(demo.CentreFolder)
-	program := quoted(os.Args[0]) // as it was called: it need not be on the PATH
-	p.line("  %s up --data %s", program, centre)
-	for _, question := range []string{
-		"route --elector " + r.Answers.RouteOf + " --to lantern-print --key " + at(demo.KeyFile),
-		"elector " + r.Answers.RouteOf + " --key " + at(demo.KeyFile),
+	key := " --key " + at(r, demo.KeyFile)
+	return p.goOn(r, []string{
+		"route --elector " + r.Answers.RouteOf + " --to lantern-print" + key,
+		"elector " + r.Answers.RouteOf + key,
 		"reach elections-office",
 		"sources lantern-print",
 		"movements --from party-a",
-	} {
+	})
+}
+
+// at is a file of a demo's data folder as a shell takes it.
+func at(r *demo.Report, name string) string { return quoted(filepath.Join(r.Data, name)) }
+
+// goOn says how to count again, and how to ask further.
+func (p *page) goOn(r *demo.Report, questions []string) error {
+	p.line("")
+	p.line("  sh %s   counts the numbers again, with sort and comm", at(r, demo.RecountFile))
+	p.line("")
+	p.line("To ask further, start the centre again, and in another terminal:")
+	p.line("")
+	centre := at(r, demo.CentreFolder)
+	program := quoted(os.Args[0]) // as it was called: it need not be on the PATH
+	p.line("  %s up --data %s", program, centre)
+	for _, question := range questions {
 		p.line("  %s %s --data %s", program, question, centre)
 	}
 	return p.err

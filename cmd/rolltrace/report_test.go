@@ -15,7 +15,7 @@ func TestTheDemoSaysHowToGoOn(t *testing.T) {
 	defer func() { os.Args[0] = called }()
 	os.Args[0] = "bin/rolltrace"
 	var out bytes.Buffer
-	if err := writeReport(&out, &demo.Report{Data: "/tmp/a demo"}); err != nil {
+	if err := writeReport(&out, &demo.Report{Data: "/tmp/a demo", Answers: &demo.Answers{}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"\n  bin/rolltrace up --data '/tmp/a demo/centre'\n", "\n  bin/rolltrace movements --from party-a --data '/tmp/a demo/centre'\n"} {

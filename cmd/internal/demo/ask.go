@@ -18,7 +18,7 @@ func (s *stage) ask(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	q := &questions{Graph: graph.New(conn, graph.Config{}), answers: &s.report.Answers}
+	q := &questions{Graph: graph.New(conn, graph.Config{}), answers: s.report.Answers}
 	for _, ask := range []func(context.Context) error{q.addresses, q.pulledBy, q.copiesLeft} {
 		if err := ask(ctx); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rolltrace/rolltrace/schema"
+	"github.com/rolltrace/rolltrace/schema/schematest/roll"
 )
 
 // ChristmasCards is the scenario after the news of December 2019: addresses for greeting cards were pulled
@@ -48,6 +49,10 @@ const (
 
 // christmas plays the story: what it returns are its steps, in order, each with its movements.
 func (s *stage) christmas(ctx context.Context) error {
+	districts := roll.Districts()[:s.cfg.Districts]
+	s.roll = roll.New(seed, districts...)
+	s.report.Districts, s.report.Electors = len(districts), uint64(s.roll.Electors())
+	s.report.Answers = &Answers{CopiesLeft: []Copy{}, Destroyed: []schema.Place{}, Notes: []string{}}
 	c := newCast(s.roll)
 	played := time.Now().UTC()
 	steps := []struct {
@@ -55,7 +60,7 @@ func (s *stage) christmas(ctx context.Context) error {
 		play  func(context.Context) error
 	}{
 		{"The elections office gives the party its list of electors", func(ctx context.Context) error {
-			return s.tee(ctx, listFile, "", "--kind", "collect", "--from", string(authorityList), "--to", string(voters),
+			return s.tee(ctx, sidecarFile, listFile, "", true, "--kind", "collect", "--from", string(authorityList), "--to", string(voters),
 				"--id", "elector_id", "--fields", "name,civic_address", "--purpose", "communicate")
 		}},
 		{"Older logs are handed in: web sign-ups, and people met at the door", func(ctx context.Context) error {
@@ -64,24 +69,24 @@ func (s *stage) christmas(ctx context.Context) error {
 				s.declared(schema.Collect, doorsteps, voters, canvassFile, played.AddDate(0, -6, 0), "name", "civic_address"))
 		}},
 		{"A staffer exports the supporters who gave their address", func(ctx context.Context) error {
-			return s.tee(ctx, knownFile, "", "--kind", "export", "--from", string(supporters), "--to", string(knownList),
+			return s.tee(ctx, sidecarFile, knownFile, "", true, "--kind", "export", "--from", string(supporters), "--to", string(knownList),
 				"--id", "elector_id", "--fields", "name,civic_address", "--actor", staffer, "--purpose", "greeting-cards")
 		}},
 		{"… and, for headquarters, those whose address is not known", func(ctx context.Context) error {
-			return s.tee(ctx, lackingFile, "", "--kind", "export", "--from", string(supporters), "--to", string(lackingList),
+			return s.tee(ctx, sidecarFile, lackingFile, "", true, "--kind", "export", "--from", string(supporters), "--to", string(lackingList),
 				"--id", "elector_id", "--fields", "name", "--actor", staffer, "--purpose", "greeting-cards")
 		}},
 		{"A colleague at headquarters pulls the missing addresses from the party's database", func(ctx context.Context) error {
-			return s.tee(ctx, pulledFile, "", "--kind", "export", "--from", string(voters), "--to", string(pulledList),
+			return s.tee(ctx, sidecarFile, pulledFile, "", true, "--kind", "export", "--from", string(voters), "--to", string(pulledList),
 				"--id", "elector_id", "--fields", "name,civic_address", "--actor", colleague, "--purpose", "greeting-cards")
 		}},
 		{"The two lists with addresses are merged", func(ctx context.Context) error {
-			return s.tee(ctx, cardFile, "", "--kind", "merge", "--from", string(knownList), "--from", string(pulledList),
+			return s.tee(ctx, sidecarFile, cardFile, "", true, "--kind", "merge", "--from", string(knownList), "--from", string(pulledList),
 				"--to", string(cardList), "--id", "elector_id", "--fields", "name,civic_address",
 				"--actor", staffer, "--purpose", "greeting-cards")
 		}},
 		{"The merged list goes to a printer", func(ctx context.Context) error {
-			return s.tee(ctx, cardFile, printerFile, "--kind", "share", "--from", string(cardList), "--to", string(printerList),
+			return s.tee(ctx, sidecarFile, cardFile, printerFile, true, "--kind", "share", "--from", string(cardList), "--to", string(printerList),
 				"--id", "elector_id", "--fields", "name,civic_address", "--actor", staffer, "--purpose", "greeting-cards",
 				"--agreement", "lantern-print-2019")
 		}},

@@ -10,7 +10,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/schematest/roll"
 )
 
@@ -18,6 +17,7 @@ import (
 const (
 	Sidecar  = "rolltrace-sidecar"
 	Consumer = "rolltrace-consumer"
+	Asker    = "rolltrace"
 )
 
 // seed of the synthetic roll: the same people every time.
@@ -25,10 +25,17 @@ const seed = 2021
 
 // Config says which case is played, and where.
 type Config struct {
-	// Scenario is ChristmasCards.
+	// Scenario is one of Scenarios.
 	Scenario string
-	// Districts is how many electoral districts there are, in the order of the table, from 1 to 338.
+	// Districts is how many electoral districts ChristmasCards has, in the order of the table, from 1 to 338.
 	Districts int
+	// Scale is how much of the full size the others have, above 0 and at most 1. 0 is what the scenario says.
+	Scale float64
+	// Shuffle hands declarations in in another order, one for each number; questions between the steps are left out. 0 is the
+	// order of the story.
+	Shuffle uint64
+	// Key is a key file to play with. "" makes a new one.
+	Key string
 	// Data is the folder for everything: made if it is not there, refused if it holds something. "" makes
 	// a fresh one among the system's temporary files.
 	Data string
@@ -42,13 +49,20 @@ type Config struct {
 	Log zerolog.Logger
 }
 
-// Validate says whether there is such a case, and so many districts.
+// Validate says whether there is such a case, and of such a size.
 func (cfg Config) Validate() error {
-	if cfg.Scenario != ChristmasCards {
-		return fmt.Errorf("scenario %q: want %s", cfg.Scenario, ChristmasCards)
+	scenario, err := FindScenario(cfg.Scenario)
+	if err != nil {
+		return err
 	}
 	if most := len(roll.Districts()); cfg.Districts < 1 || cfg.Districts > most {
 		return fmt.Errorf("districts %d: want 1 to %d", cfg.Districts, most)
+	}
+	if cfg.Scale < 0 || cfg.Scale > 1 {
+		return fmt.Errorf("scale %g: want more than 0, and at most 1", cfg.Scale)
+	}
+	if cfg.Shuffle != 0 && !scenario.Shuffles() {
+		return fmt.Errorf("scenario %s: it has files that flow now, one after the other, and cannot be shuffled", cfg.Scenario)
 	}
 	return nil
 }
@@ -67,8 +81,17 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	all := roll.Districts()
+	scenario, err := FindScenario(cfg.Scenario)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Scale == 0 {
+		cfg.Scale = scenario.Scale
+	}
 	programs, err := FindPrograms(Sidecar, Consumer)
+	if err == nil && len(scenario.Steps) > 0 {
+		programs[Asker], err = os.Executable()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +99,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	s := &stage{
-		cfg: cfg, roll: roll.New(seed, all[:cfg.Districts]...), programs: programs, launcher: newLauncher(),
+		cfg: cfg, scenario: scenario, programs: programs, launcher: newLauncher(),
 		ended:  make(chan error, 1),
-		report: &Report{Answers: Answers{CopiesLeft: []Copy{}, Destroyed: []schema.Place{}, Notes: []string{}}, Scenario: cfg.Scenario, Districts: cfg.Districts, Electors: uint64(roll.Count(all[:cfg.Districts])), Data: cfg.Data},
+		report: &Report{Scenario: cfg.Scenario, Data: cfg.Data},
 	}
 	began := time.Now()
 	err = s.play(ctx)
@@ -96,21 +119,28 @@ func (s *stage) play(ctx context.Context) error {
 	if err := s.set(ctx); err != nil {
 		return err
 	}
-	if err := s.writeRecount(); err != nil {
+	if err := s.writeScenario(); err != nil {
 		return err
 	}
 	for _, part := range s.centre.Parts() {
 		s.report.Parts = append(s.report.Parts, part.Name+": "+part.What)
 	}
-	if err := s.christmas(ctx); err != nil {
+	play, ask := s.story, func(ctx context.Context) error { return s.askAll(ctx, "", s.scenario.Questions) }
+	if s.cfg.Scenario == ChristmasCards {
+		play, ask = s.christmas, s.ask
+	}
+	if err := play(ctx); err != nil {
 		return err
 	}
-	if err := s.step(ctx, "The consumer brings the log into ClickHouse", func(ctx context.Context) error {
-		return caughtUp(ctx, s.centre.Log, s.centre.Reader, s.ended, s.cfg.UI.Positions)
-	}); err != nil {
+	if err := s.step(ctx, "The consumer brings the log into ClickHouse", s.settle); err != nil {
 		return err
 	}
-	return s.step(ctx, "The questions are asked", s.ask)
+	return s.step(ctx, "The questions are asked", ask)
+}
+
+// settle waits until everything that was handed over can be asked about.
+func (s *stage) settle(ctx context.Context) error {
+	return caughtUp(ctx, s.centre.Log, s.centre.Reader, s.ended, s.cfg.UI.Positions)
 }
 
 // freshFolder makes the data folder, and refuses one that holds something.

@@ -43,13 +43,15 @@ func (w *watch) take(msg *nats.Msg) {
 	switch {
 	case err != nil:
 		w.fault = fmt.Errorf("read a movement at the hub: %w", err)
-	case record.Movement.State == schema.Closed && !w.seen[record.Movement.ID]:
-		w.seen[record.Movement.ID] = true
+	case record.Movement.State == schema.Closed && !w.seen[revision(record.Movement)]:
+		w.seen[revision(record.Movement)] = true
 		w.closed = append(w.closed, *record.Movement)
 	}
 	close(w.news)
 	w.news = make(chan struct{})
 }
+
+func revision(m *schema.Movement) string { return fmt.Sprint(m.ID, "/", m.Revision) }
 
 // arrived waits until n closed movements are at the hub, and returns them. An outbox is emptied in order,
 // so everything that came before them, their chunks too, is there as well.

@@ -151,9 +151,14 @@ func (s *service) stop() error {
 // run runs a program to its end, or to that of the context (SIGTERM, then SIGKILL). What it says on
 // stderr is in the error if it fails.
 func (l *launcher) run(ctx context.Context, stdin io.Reader, stdout io.Writer, path string, args ...string) error {
+	return l.runIn(ctx, nil, stdin, stdout, path, args...)
+}
+
+// runIn is run with more variables in the environment.
+func (l *launcher) runIn(ctx context.Context, env []string, stdin io.Reader, stdout io.Writer, path string, args ...string) error {
 	cmd := exec.Command(path, args...)
 	var said bytes.Buffer
-	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = environment(), stdin, stdout, &said
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = append(environment(), env...), stdin, stdout, &said
 	if err := l.start(cmd); err != nil {
 		return fmt.Errorf("start %s: %w", filepath.Base(path), err)
 	}

@@ -1,17 +1,42 @@
 package demo
 
-import "github.com/rolltrace/rolltrace/schema"
+import (
+	"encoding/json"
+
+	"github.com/rolltrace/rolltrace/schema"
+)
 
 // A Report is what a demo has to tell: the JSON of `rolltrace demo --json`. Its field names are stable.
 type Report struct {
 	Scenario  string   `json:"scenario"`
-	Districts int      `json:"districts"`
-	Electors  uint64   `json:"electors"` // on the list of electors
-	Data      string   `json:"data"`     // folder of everything
-	Parts     []string `json:"parts"`    // what it ran on
-	Answers   Answers  `json:"answers"`
+	Districts int      `json:"districts,omitempty"` // of christmas-cards
+	Electors  uint64   `json:"electors,omitempty"`  // of christmas-cards: on the list of electors
+	People    int      `json:"people,omitempty"`    // of the others: everybody in their files
+	Data      string   `json:"data"`                // folder of everything
+	Parts     []string `json:"parts"`               // what it ran on
+	Answers   *Answers `json:"answers,omitempty"`   // of christmas-cards
+	Questions []Asked  `json:"questions,omitempty"` // of the others
 	Steps     []Step   `json:"steps"`
 	Seconds   float64  `json:"seconds"` // from the start of the first part to the last answer
+}
+
+// An Asked is a question with its answer.
+type Asked struct {
+	Name    string            `json:"name"`
+	Ask     string            `json:"ask"`
+	After   string            `json:"after,omitempty"` // title of the step after which it was asked; "" in the end
+	Say     string            `json:"say"`             // the answer for people
+	Numbers map[string]uint64 `json:"numbers"`         // that recount.sh counts again
+	Parts   []Part            `json:"parts"`
+	Notes   []string          `json:"notes"` // what could change the answer, or is said beside it
+}
+
+// A Part is one command of a question.
+type Part struct {
+	Command string          `json:"command"` // as anybody can type it
+	Answer  json.RawMessage `json:"answer"`  // what it printed with --json
+	Titles  []string        `json:"-"`       // of a table for people
+	Rows    [][]string      `json:"-"`
 }
 
 // A Step is one step of the story.

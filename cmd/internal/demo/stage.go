@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,7 +28,9 @@ const (
 // A stage is a demo at work: the centre, the sidecar and consumer as processes, and what they have done.
 type stage struct {
 	cfg      Config
-	roll     *roll.Roll
+	scenario *Scenario
+	roll     *roll.Roll // of ChristmasCards
+	people   *crowd     // of the others
 	programs map[string]string
 	launcher *launcher
 	centre   *centre.Centre
@@ -44,12 +47,18 @@ func (s *stage) path(name string) string { return filepath.Join(s.cfg.Data, file
 
 // set makes folders, a key, and starts centre, consumer and sidecar.
 func (s *stage) set(ctx context.Context) error {
-	for _, folder := range []string{"elections-office", "party-a", "lantern-print", logFolder} {
+	for _, folder := range append(s.scenario.orgs(), logFolder) {
 		if err := os.MkdirAll(s.path(folder), 0o700); err != nil {
 			return fmt.Errorf("make data folder: %w", err)
 		}
 	}
 	secret := pseudonym.NewSecret()
+	if s.cfg.Key != "" {
+		var err error
+		if secret, err = pseudonym.ReadKeyFile(s.cfg.Key); err != nil {
+			return err
+		}
+	}
 	if err := os.WriteFile(s.path(KeyFile), secret.KeyFile(), 0o600); err != nil {
 		return fmt.Errorf("write key file: %w", err)
 	}
@@ -66,19 +75,32 @@ func (s *stage) set(ctx context.Context) error {
 	if s.watch, err = watchHub(s.centre.Hub); err != nil {
 		return err
 	}
-	if err := os.WriteFile(s.path(sidecarFile), []byte(s.sidecarConfig()), 0o600); err != nil {
-		return fmt.Errorf("write the sidecar's configuration: %w", err)
-	}
 	if err := s.serve(Consumer, "--nats", s.centre.NATS(), "--clickhouse", s.centre.Writer, "--http", centre.Free); err != nil {
 		return err
 	}
-	return s.serve(Sidecar, "run", "--config", s.path(sidecarFile))
+	if s.cfg.Scenario == ChristmasCards {
+		if err := s.writeSidecar(sidecarFile, "party-a", "hq-db-1", "outbox"); err != nil {
+			return err
+		}
+		return s.serve(Sidecar, "run", "--config", s.path(sidecarFile))
+	}
+	for _, org := range s.scenario.orgs() {
+		if err := s.writeSidecar(path.Join(org, sidecarFile), org, "desk-1", path.Join(org, "outbox")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (s *stage) sidecarConfig() string {
-	return fmt.Sprintf("# The sidecar beside party-a's database: rolltrace-sidecar run --config %s\n"+
-		"org: party-a\nsidecar: hq-db-1\noutbox: %q\nnats: %q\nkey: %q\n",
-		s.path(sidecarFile), s.path("outbox"), s.centre.NATS(), s.path(KeyFile))
+// writeSidecar writes the configuration of an organisation's sidecar.
+func (s *stage) writeSidecar(file, org, sidecar, outbox string) error {
+	text := fmt.Sprintf("# The sidecar of %s: rolltrace-sidecar run --config %s\n"+
+		"org: %s\nsidecar: %s\noutbox: %q\nnats: %q\nkey: %q\n",
+		org, s.path(file), org, sidecar, s.path(outbox), s.centre.NATS(), s.path(KeyFile))
+	if err := os.WriteFile(s.path(file), []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write the sidecar's configuration: %w", err)
+	}
+	return nil
 }
 
 func (s *stage) serve(program string, args ...string) error {
@@ -138,9 +160,9 @@ func (s *stage) step(ctx context.Context, title string, play func(context.Contex
 	return nil
 }
 
-// tee runs a file through `rolltrace-sidecar tee` and checks that what comes out is what went in. The
-// output goes into the file out, or nowhere when that is "".
-func (s *stage) tee(ctx context.Context, in, out string, args ...string) error {
+// tee runs a file through `rolltrace-sidecar tee` and, unless it is meant to differ, checks that what comes out is what
+// went in. The output goes into the file out, or nowhere when that is "".
+func (s *stage) tee(ctx context.Context, config, in, out string, compared bool, args ...string) error {
 	input, err := os.Open(s.path(in))
 	if err != nil {
 		return err
@@ -156,16 +178,19 @@ func (s *stage) tee(ctx context.Context, in, out string, args ...string) error {
 	}
 	defer same.Close()
 	var stdout io.Writer = same
+	if !compared {
+		stdout = io.Discard
+	}
 	if out != "" {
 		file, err := os.OpenFile(s.path(out), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		stdout = io.MultiWriter(file, same)
+		stdout = io.MultiWriter(file, stdout)
 	}
 	s.movements++
-	if err := s.sidecar(ctx, input, stdout, append([]string{"tee", "--config", s.path(sidecarFile)}, args...)...); err != nil {
+	if err := s.sidecar(ctx, input, stdout, append([]string{"tee", "--config", s.path(config)}, args...)...); err != nil || !compared {
 		return err
 	}
 	return same.whole()

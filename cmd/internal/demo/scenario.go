@@ -1,0 +1,186 @@
+package demo
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// scenarios has a folder for each case: scenario.yaml, recount.sh, and whatever else belongs to it. All of them are
+// put into the data folder of a demo.
+//
+//go:embed scenario
+var scenarios embed.FS
+
+// Files of a scenario's folder, and of the data folder.
+const (
+	ScenarioFile = "scenario.yaml" // who is who, what happens, what is asked
+	RecountFile  = "recount.sh"    // counts again what the demo says
+)
+
+// A Scenario is a case that a demo plays: the form of scenario.yaml. Everything in it can be read by whoever wants to
+// know what is a public fact, and what is invented.
+type Scenario struct {
+	Name string `yaml:"-"`
+	// Title is the case in one line.
+	Title string `yaml:"title"`
+	// Story is what is publicly known.
+	Story string `yaml:"story"`
+	// Sources are where that can be read, by the short names that steps refer to.
+	Sources map[string]string `yaml:"sources"`
+	// Organisations says who each one stands for. Each has a folder, a sidecar and an outbox of its own.
+	Organisations map[string]string `yaml:"organisations"`
+	// Scale is how much of the full size is played unless another is asked for.
+	Scale float64 `yaml:"scale"`
+	// People are the groups of which everybody is in one.
+	People []Group `yaml:"people"`
+	// Files are what the organisations hold, by path in the data folder.
+	Files []File `yaml:"files"`
+	// Steps are what happens, in order. None: the program knows them (ChristmasCards).
+	Steps []Scene `yaml:"steps"`
+	// Questions are asked in the end.
+	Questions []Question `yaml:"questions"`
+}
+
+// A Scene is one step of a scenario: a file that flows, or declarations that are handed in, and after that what is
+// asked.
+type Scene struct {
+	Title   string   `yaml:"title"`
+	Sources []string `yaml:"sources"` // which of the scenario's sources tell of it; none: invented
+	By      string   `yaml:"by"`      // the organisation whose sidecar records it
+	// Emit are lines for `rolltrace-sidecar emit`; files are sought in the folder of By.
+	Emit []map[string]any `yaml:"emit"`
+	Tee  *Flow            `yaml:"tee"`
+	// Questions are asked when it is over, and again in the end if they are among the scenario's too.
+	Questions []Question `yaml:"questions"`
+}
+
+// A Flow is a file that goes through `rolltrace-sidecar tee`.
+type Flow struct {
+	In      string `yaml:"in"`
+	Out     string `yaml:"out"`     // "": nowhere
+	Args    string `yaml:"args"`    // flags of tee, with spaces between
+	Differs bool   `yaml:"differs"` // what comes out is not, byte for byte, what goes in
+}
+
+// Scenarios are the names of the cases that can be played, sorted.
+func Scenarios() []string {
+	entries, err := fs.ReadDir(scenarios, "scenario")
+	if err != nil {
+		panic("demo: " + err.Error()) // it is part of the program
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+// FindScenario returns the case of that name, or says which ones there are.
+func FindScenario(name string) (*Scenario, error) {
+	if all := Scenarios(); !slices.Contains(all, name) {
+		return nil, fmt.Errorf("scenario %q: there are %s", name, strings.Join(all, ", "))
+	}
+	return readScenario(name)
+}
+
+func readScenario(name string) (*Scenario, error) {
+	content, err := scenarios.ReadFile(path.Join("scenario", name, ScenarioFile))
+	if err != nil {
+		return nil, err
+	}
+	s := &Scenario{Name: name}
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(s); err != nil {
+		return nil, fmt.Errorf("scenario %s: %w", name, err)
+	}
+	return s, s.validate()
+}
+
+// validate says what does not fit together.
+func (s *Scenario) validate() error {
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("scenario %s: "+format, append([]any{s.Name}, args...)...))
+	}
+	if s.Title == "" || s.Story == "" || len(s.Sources) == 0 {
+		fault("want title, story and sources")
+	}
+	groups := map[string]bool{}
+	for _, g := range s.People {
+		if groups[g.Group] || g.Full < 1 {
+			fault("people: group %q stands twice, or has nobody", g.Group)
+		}
+		groups[g.Group] = true
+	}
+	files := map[string]bool{}
+	for _, f := range s.Files {
+		org, _, _ := strings.Cut(f.Path, "/")
+		if s.Organisations[org] == "" || files[f.Path] || len(f.Columns) == 0 {
+			fault("file %q: of no organisation, twice, or without columns", f.Path)
+		}
+		files[f.Path] = true
+		for _, g := range f.Groups {
+			if !groups[g] {
+				fault("file %s: no group %q", f.Path, g)
+			}
+		}
+	}
+	for _, step := range s.Steps {
+		if s.Organisations[step.By] == "" || (step.Tee == nil) == (len(step.Emit) == 0) {
+			fault("step %q: want an organisation, and either emit or tee", step.Title)
+		}
+		for _, source := range step.Sources {
+			if s.Sources[source] == "" {
+				fault("step %q: no source %q", step.Title, source)
+			}
+		}
+	}
+	if len(s.Steps) > 0 && (s.Scale <= 0 || s.Scale > 1 || len(s.Questions) == 0) {
+		fault("want questions, and a scale above 0 and at most 1")
+	}
+	return errors.Join(faults...)
+}
+
+// orgs are the organisations, sorted.
+func (s *Scenario) orgs() []string {
+	var names []string
+	for name := range s.Organisations {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// writeScenario leaves the scenario's files in the data folder: who is who and where it can be read, and the script that
+// counts again.
+func (s *stage) writeScenario() error {
+	folder := path.Join("scenario", s.scenario.Name)
+	entries, err := fs.ReadDir(scenarios, folder)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		content, err := scenarios.ReadFile(path.Join(folder, entry.Name()))
+		if err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o600)
+		if strings.HasSuffix(entry.Name(), ".sh") {
+			mode = 0o700
+		}
+		if err := os.WriteFile(s.path(entry.Name()), content, mode); err != nil {
+			return fmt.Errorf("write %s: %w", entry.Name(), err)
+		}
+	}
+	return nil
+}
