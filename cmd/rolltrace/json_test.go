@@ -28,7 +28,10 @@ func jsonNames(names map[string]bool, t reflect.Type) {
 	for i := range t.NumField() {
 		field := t.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name != "" && name != "-" {
+		if name == "-" {
+			continue // not in the JSON
+		}
+		if name != "" {
 			names[name] = true
 		} else if !field.Anonymous && field.IsExported() {
 			names["(no name: "+t.Name()+"."+field.Name+")"] = true
