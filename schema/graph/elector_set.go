@@ -30,6 +30,14 @@ func (s electorSet) and(b *roaring.Bitmap) electorSet {
 	return electorSet{numbers: s.filter(b, true)}
 }
 
+// within is and, for sets that are empty as a rule.
+func (s electorSet) within(b *roaring.Bitmap) electorSet {
+	if s.empty() {
+		return s
+	}
+	return s.and(b)
+}
+
 // andNot is the electors of s that are not in b.
 func (s electorSet) andNot(b *roaring.Bitmap) electorSet {
 	if s.bits != nil {

@@ -20,7 +20,7 @@ import (
 // arrival, and without the present time, so that two deliveries of one history give equal answers. What
 // does depend on time, the silence of sidecars, is in the notes only.
 //
-// Errors: ErrUnknownPlace, ErrUnknownElector, ErrMalformed, ErrNoSchema, or what ClickHouse said. When ctx
+// Errors: ErrUnknownPlace, ErrUnknownElector, ErrUnknownMovement, ErrMalformed, ErrNoSchema, or what ClickHouse said. When ctx
 // ends the query is cancelled.
 type Graph struct {
 	conn driver.Conn
@@ -44,9 +44,10 @@ func New(conn driver.Conn, c Config) *Graph {
 
 // What a question can be answered with instead of an answer.
 var (
-	ErrUnknownPlace   = errors.New("no movement names this place or organisation, and no sidecar covers it")
-	ErrUnknownElector = errors.New("no movement carried this elector; check the identifier, its id space and the key file")
-	ErrMalformed      = errors.New("malformed question")
+	ErrUnknownPlace    = errors.New("no movement names this place or organisation, and no sidecar covers it")
+	ErrUnknownElector  = errors.New("no movement carried this elector; check the identifier, its id space and the key file")
+	ErrUnknownMovement = errors.New("no movement has this id")
+	ErrMalformed       = errors.New("malformed question")
 )
 
 // DefaultLimit is how many items a list has when no limit is asked for.

@@ -17,6 +17,7 @@ type move struct {
 	at            time.Time
 	kind          schema.Kind
 	mode          schema.Mode
+	basis         schema.Basis
 	removes       bool
 	inputs        []string
 	output        string // "" for a destroy
@@ -46,13 +47,13 @@ func (g *Graph) moves(ctx context.Context, asOf schema.Time) ([]move, error) {
 	var out []move
 	err = g.ask(ctx, "read movements", func(rows driver.Rows) error {
 		var m move
-		var kind, mode string
+		var kind, mode, basis string
 		var removes uint8
-		err := rows.Scan(&m.number, &m.at, &kind, &mode, &removes, &m.inputs, &m.output, &m.carried, &m.kept)
-		m.kind, m.mode, m.removes = schema.Kind(kind), schema.Mode(mode), removes == 1
+		err := rows.Scan(&m.number, &m.at, &kind, &mode, &basis, &removes, &m.inputs, &m.output, &m.carried, &m.kept)
+		m.kind, m.mode, m.basis, m.removes = schema.Kind(kind), schema.Mode(mode), schema.Basis(basis), removes == 1
 		out = append(out, m)
 		return err
-	}, "SELECT m.movement, m.occurred_at, m.kind, m.mode, m.removes, m.inputs, m.output, h.carried, h.kept FROM ("+text+`) AS m
+	}, "SELECT m.movement, m.occurred_at, m.kind, m.mode, m.basis, m.removes, m.inputs, m.output, h.carried, h.kept FROM ("+text+`) AS m
 		LEFT JOIN internal_head AS h ON h.movement = m.movement ORDER BY m.occurred_at, m.org, m.sidecar, m.id`)
 	return out, err
 }

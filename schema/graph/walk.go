@@ -35,7 +35,14 @@ type walkEnd struct {
 type walkResult struct{ places, orgs map[string]*walkEnd }
 
 func newWalk(moves []move, start func(string) bool, upstream bool) *walk {
-	w := &walk{start: start, upstream: upstream, moves: moves, merged: map[string]bool{}}
+	w := newWalkOf(moves, func(_ int, place string) bool { return start(place) }, upstream)
+	w.start = start
+	return w
+}
+
+// newWalkOf is newWalk, with a start that depends on the movement that begins there.
+func newWalkOf(moves []move, begins func(i int, place string) bool, upstream bool) *walk {
+	w := &walk{upstream: upstream, moves: moves, merged: map[string]bool{}}
 	seen := map[string]bool{}
 	order := make([]int, len(moves))
 	for i := range order {
@@ -52,7 +59,7 @@ func newWalk(moves []move, start func(string) bool, upstream bool) *walk {
 		}
 		into[m.output] = append(into[m.output], i)
 		heads, tails := w.ends(m)
-		if !slices.ContainsFunc(heads, func(p string) bool { return seen[p] || start(p) }) {
+		if !slices.ContainsFunc(heads, func(p string) bool { return seen[p] || begins(i, p) }) {
 			continue
 		}
 		for _, p := range tails {

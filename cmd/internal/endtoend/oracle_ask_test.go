@@ -12,12 +12,14 @@ import (
 
 // A question is about one history, or, where there is a view for that, about everything.
 type question struct {
-	Ask     string         `json:"ask"`
-	At      string         `json:"at,omitempty"` // a place or organisation, without the prefix
-	Elector string         `json:"elector,omitempty"`
-	IDSpace schema.IDSpace `json:"id_space,omitempty"`
-	KeyID   schema.KeyID   `json:"key_id,omitempty"`
-	AsOf    schema.Time    `json:"as_of"`
+	Ask     string `json:"ask"`
+	At      string `json:"at,omitempty"` // a place or organisation, without the prefix
+	Elector string `json:"elector,omitempty"`
+
+	Movement int            `json:"movement,omitempty"` // see question.movement
+	IDSpace  schema.IDSpace `json:"id_space,omitempty"`
+	KeyID    schema.KeyID   `json:"key_id,omitempty"`
+	AsOf     schema.Time    `json:"as_of"`
 }
 
 func (q question) String() string {
@@ -47,6 +49,11 @@ const (
 	askUsed      = "used"
 	askFields    = "fields"
 
+	askFlowOf       = "flow-of"
+	askFlowFrom     = "flow-from"
+	askFlowTo       = "flow-to"
+	askFlowMovement = "flow-movement"
+
 	askReachView   = "reach-view"
 	askSourcesView = "sources-view"
 	askRouteView   = "route-view"
@@ -73,7 +80,8 @@ func aboutEverything(arrived bool) []question {
 }
 
 // asks are the questions about one history.
-var asks = []string{askHolding, askReach, askElector, askSources, askReached, askRoute, askMovements, askCopies, askFields}
+var asks = []string{askHolding, askReach, askElector, askSources, askReached, askRoute, askMovements, askCopies, askFields,
+	askFlowOf, askFlowFrom, askFlowTo, askFlowMovement}
 
 var viewAsks = []string{askReachView, askRouteView, askSourcesView, askRouteView}
 
@@ -102,6 +110,9 @@ func randomQuestion(random *rand.Rand, ask string) question {
 	}
 	if random.IntN(3) == 0 {
 		q.At = schema.Place(q.At).Org()
+	}
+	if ask == askFlowMovement {
+		q.Movement = random.IntN(1000)
 	}
 	if ask == askElector || ask == askRoute || ask == askRouteView {
 		set := oracle.Sets[random.IntN(len(oracle.Sets))]
@@ -156,6 +167,8 @@ func (s *stage) ask(q question, p *played) {
 		s.compareCopies(q, p, w, at)
 	case askFields:
 		s.compareFields(q, p, w, at)
+	case askFlowOf, askFlowFrom, askFlowTo, askFlowMovement:
+		s.compareFlow(q, p, w, at)
 	}
 }
 

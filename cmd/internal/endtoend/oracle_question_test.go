@@ -47,6 +47,8 @@ func (q question) wanted(p *played, w *oracle.World) []string {
 		return copyLines(w, at)
 	case askFields:
 		return fieldLines(w, at, p.lists())
+	case askFlowOf, askFlowFrom, askFlowTo, askFlowMovement:
+		return flowLines(q.flow(p, w))
 	}
 	return nil
 }
