@@ -29,6 +29,7 @@ func (b *batch) reset() {
 			Spaces: b.Spaces[:0], Electors: b.Electors[:0], Movements: b.Movements[:0], Revisions: emptied(b.Revisions),
 			Chunks: b.Chunks[:0], Runs: emptied(b.Runs), Rows: b.Rows[:0], Messages: emptied(b.Messages),
 			Beats: emptied(b.Beats), Gaps: b.Gaps[:0], Rejected: b.Rejected[:0],
+			Registries: emptied(b.Registries), Rulings: emptied(b.Rulings),
 		},
 		rejections: emptied(b.rejections),
 		numbers:    b.numbers[:0],

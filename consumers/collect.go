@@ -110,9 +110,10 @@ func (c *collector) add(b *batch, m *decoded) error {
 	}
 	if m.reject == nil {
 		err := c.content(b, m)
-		if errors.Is(err, ErrTooManySpaces) {
+		switch {
+		case errors.Is(err, ErrTooManySpaces):
 			m.reject = &wire.Reject{Code: TooManySpaces, Reason: "id_space, key_id: want one of those in use, " + err.Error(), Org: m.record.Org, Sidecar: m.record.Sidecar}
-		} else if err != nil {
+		case err != nil && !errors.As(err, &m.reject):
 			return err
 		}
 	}
@@ -136,6 +137,10 @@ func (c *collector) content(b *batch, m *decoded) error {
 		c.heartbeat(b, m)
 	case r.Gap != nil:
 		c.gap(b, m)
+	case r.Registry != nil:
+		return c.registry(b, m)
+	case r.Ruling != nil:
+		c.ruling(b, m)
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (f *flusher) count(b *batch, took time.Duration) {
 	for kind, rows := range map[string]int{
 		"space": len(b.Spaces), "elector": len(b.Electors), "movement_number": len(b.Movements), "movement_revision": len(b.Revisions),
 		"chunk": len(b.Chunks), "run": len(b.Runs), "row": len(b.Rows), "message": len(b.Messages), "heartbeat": len(b.Beats),
-		"gap": len(b.Gaps), "rejected": len(b.Rejected), "position": 1,
+		"gap": len(b.Gaps), "rejected": len(b.Rejected), "registry": len(b.Registries), "ruling": len(b.Rulings), "position": 1,
 	} {
 		m.rows.WithLabelValues(kind).Add(float64(rows))
 		total += rows

@@ -237,7 +237,8 @@ func TestSidecarPublishesItsOwnSubjectsOnly(t *testing.T) {
 	}
 	others := append(subjects("party-b", "crm"), subjects("party-a", "field-db-2")...)
 	others = append(others,
-		"rolltrace.v1.rejected.signature", "rolltrace.v1.alert.x", "rolltrace.v1.links.party-a.field-db-1",
+		wire.TypeRegistry.Subject(wire.OperatorOrg, wire.OperatorSidecar), wire.TypeRuling.Subject(wire.OperatorOrg, wire.OperatorSidecar),
+		"rolltrace.v1.registry.party-a.field-db-1", "rolltrace.v1.rejected.signature", "rolltrace.v1.alert.x", "rolltrace.v1.links.party-a.field-db-1",
 		"rolltrace.exercise.v1.movement.party-a.field-db-1", "rolltrace.v1.electors.0.party-a", "rolltrace.v1.electors.0.party-a.field-db-1.x",
 		"$JS.API.STREAM.INFO.ROLLTRACE", "$JS.API.STREAM.PURGE.ROLLTRACE", "$JS.API.STREAM.DELETE.ROLLTRACE",
 		"$JS.API.CONSUMER.CREATE.ROLLTRACE", "$JS.API.STREAM.MSG.GET.ROLLTRACE", "$SYS.REQ.SERVER.PING", "anything")

@@ -28,6 +28,9 @@ type Batch struct {
 	Gaps      []Gap
 	Rejected  []Rejected
 
+	Registries []Registry
+	Rulings    []Ruling
+
 	// Position is stored last, after all of the above. A zero Position.Log stores none.
 	Position Position
 }

@@ -68,6 +68,20 @@ var views = []view{
 	{name: "rejections"},
 	{name: "progress"},
 	{name: "sidecars"},
+	{name: "registry_versions"},
+	{name: "organisations", twin: parameters{asOf: true}},
+	{name: "systems", twin: parameters{asOf: true}},
+	{name: "datasets", twin: parameters{asOf: true}},
+	{name: "people", twin: parameters{asOf: true}},
+	{name: "purposes", twin: parameters{asOf: true}},
+	{name: "record_sources", twin: parameters{asOf: true}},
+	{name: "agreements", twin: parameters{asOf: true}},
+	{name: "policies", twin: parameters{asOf: true}},
+	{name: "elections", twin: parameters{asOf: true}},
+	{name: "registered_places", twin: parameters{asOf: true}},
+	{name: "registered_movements", twin: parameters{asOf: true}},
+	{name: "registered_holdings", twin: parameters{at: true, asOf: true}},
+	{name: "rulings", twin: parameters{asOf: true}},
 }
 
 // Views returns the names of the views: what an analyst, and whoever asks through Graph, needs SELECT on.
@@ -203,6 +217,30 @@ func (r rendering) AsOf(column string) string {
 		asOf = literal(r.values.asOf)
 	}
 	return column + " <= parseDateTime64BestEffort(if(" + asOf + " = '', '2299-12-31', " + asOf + "), 6, 'UTC')"
+}
+
+// Of is another view, as of the same time.
+func (r rendering) Of(view string) string {
+	if !r.parameters.asOf {
+		return r.Name(view)
+	}
+	return r.Name(view+"_as_of") + "(as_of = {as_of:String})"
+}
+
+// OfAt is Of for a view that takes a place or an organisation too.
+func (r rendering) OfAt(view string) string {
+	if !r.parameters.asOf {
+		return r.Name(view)
+	}
+	return r.Name(view+"_as_of") + "(at = {at:String}, as_of = {as_of:String})"
+}
+
+// Valid is the condition that what is valid from the time in column on is valid at the time asked for, or now.
+func (r rendering) Valid(column string) string {
+	if !r.parameters.asOf {
+		return column + " <= now64(6, 'UTC')"
+	}
+	return r.AsOf(column)
 }
 
 // Undivided is for sets that are only counted: small ones would fall into hundreds of parts.

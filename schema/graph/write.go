@@ -42,7 +42,7 @@ func (w *Writer) Write(ctx context.Context, b *Batch) error {
 	stages := [][]insert{
 		{spaces(b.Spaces), electors(b.Electors)},
 		append(runs(b.Runs), rows(b.Rows), movementNumbers(b.Movements), revisions(b.Revisions),
-			messages(b.Messages), heartbeats(b.Beats), gaps(b.Gaps), rejections(b.Rejected)),
+			messages(b.Messages), heartbeats(b.Beats), gaps(b.Gaps), rejections(b.Rejected), registries(b.Registries), rulings(b.Rulings)),
 		{chunks(b.Chunks)},
 		{position(b.Position)},
 	}

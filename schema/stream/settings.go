@@ -15,7 +15,7 @@ import (
 // version to come is stored and parked rather than turned away.
 func Subjects() []string {
 	var subjects []string
-	for _, t := range []wire.Type{wire.TypeMovement, wire.TypeElectors, wire.TypeHeartbeat, wire.TypeGap, wire.TypeLinks, wire.TypeQuestion} {
+	for _, t := range []wire.Type{wire.TypeMovement, wire.TypeElectors, wire.TypeHeartbeat, wire.TypeGap, wire.TypeRegistry, wire.TypeRuling, wire.TypeLinks, wire.TypeQuestion} {
 		subjects = append(subjects, "rolltrace.*."+string(t)+".>")
 	}
 	return subjects

@@ -131,6 +131,17 @@ func (c *Chain) Seal(d Draft) (Message, error) {
 		gap.Producer = producer
 		set(HeaderTime, gap.To.String())
 		m.Body, err = marshal(gap)
+	case d.Registry != nil:
+		registry := *d.Registry
+		registry.Producer = producer
+		set(HeaderTime, registry.At.String())
+		m.Body, err = marshal(registry)
+	case d.Ruling != nil:
+		ruling := *d.Ruling
+		ruling.Producer = producer
+		set(HeaderTime, ruling.At.String())
+		set(HeaderSubject, ruling.Finding)
+		m.Body, err = marshal(ruling)
 	}
 	if err != nil {
 		return Message{}, fmt.Errorf("seal %s: %w", t, err)

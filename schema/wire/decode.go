@@ -15,8 +15,8 @@ import (
 	"github.com/rolltrace/rolltrace/schema"
 )
 
-// A Record is a message that has been checked whole. Exactly one of Movement, Chunk, Heartbeat and Gap is
-// set, as Type says.
+// A Record is a message that has been checked whole. Exactly one of Movement, Chunk, Heartbeat, Gap, Registry and
+// Ruling is set, as Type says.
 type Record struct {
 	Type                   Type
 	Org, Sidecar, Instance string
@@ -32,6 +32,8 @@ type Record struct {
 	Chunk     *Chunk
 	Heartbeat *Heartbeat
 	Gap       *Gap
+	Registry  *Registry
+	Ruling    *Ruling
 }
 
 // Decode checks a message and returns what it says; the error is always a *Reject. What it returns holds
@@ -111,6 +113,14 @@ func (r *Record) read(addr Address, header map[string][]string, body []byte, key
 		r.Gap = new(Gap)
 		err = unmarshal(body, r.Gap, gapShape)
 		producer, at = r.Gap.Producer, r.Gap.To
+	case TypeRegistry:
+		r.Registry = new(Registry)
+		err = unmarshal(body, r.Registry, registryShape)
+		producer, at = r.Registry.Producer, r.Registry.At
+	case TypeRuling:
+		r.Ruling = new(Ruling)
+		err = unmarshal(body, r.Ruling, rulingShape)
+		producer, at, id = r.Ruling.Producer, r.Ruling.At, r.Ruling.Finding
 	}
 	if err != nil {
 		return addr.reject(BadBody, err.Error())
@@ -152,7 +162,7 @@ func (r *Record) validate(p schema.Producer) schema.Faults {
 		add(r.Movement.Validate()) // with its producer
 		return faults
 	}
-	add(Draft{Chunk: r.Chunk, Heartbeat: r.Heartbeat, Gap: r.Gap}.Validate())
+	add(Draft{Chunk: r.Chunk, Heartbeat: r.Heartbeat, Gap: r.Gap, Registry: r.Registry, Ruling: r.Ruling}.Validate())
 	add(p.Validate())
 	return faults
 }

@@ -16,6 +16,8 @@ type Draft struct {
 	Chunk     *Chunk
 	Heartbeat *Heartbeat
 	Gap       *Gap
+	Registry  *Registry
+	Ruling    *Ruling
 }
 
 // Validate returns every fault of the content as schema.Faults, or nil. The producer's place in the chain
@@ -24,7 +26,7 @@ func (d Draft) Validate() error {
 	var faults schema.Faults
 	switch one := d.content(); {
 	case one == "":
-		return errors.New("draft: want exactly one of movement, chunk, heartbeat, gap")
+		return errors.New("draft: want exactly one of movement, chunk, heartbeat, gap, registry, ruling")
 	case d.Movement != nil:
 		m := *d.Movement
 		m.Producer = placeholder
@@ -35,6 +37,10 @@ func (d Draft) Validate() error {
 		faults = d.Heartbeat.faults()
 	case d.Gap != nil:
 		faults = d.Gap.faults()
+	case d.Registry != nil:
+		faults = d.Registry.faults()
+	case d.Ruling != nil:
+		faults = d.Ruling.faults()
 	}
 	if len(faults) > 0 {
 		return faults
@@ -52,7 +58,10 @@ func (d Draft) content() Type {
 	for _, c := range []struct {
 		set bool
 		t   Type
-	}{{d.Movement != nil, TypeMovement}, {d.Chunk != nil, TypeElectors}, {d.Heartbeat != nil, TypeHeartbeat}, {d.Gap != nil, TypeGap}} {
+	}{
+		{d.Movement != nil, TypeMovement}, {d.Chunk != nil, TypeElectors}, {d.Heartbeat != nil, TypeHeartbeat}, {d.Gap != nil, TypeGap},
+		{d.Registry != nil, TypeRegistry}, {d.Ruling != nil, TypeRuling},
+	} {
 		if c.set {
 			t, n = c.t, n+1
 		}

@@ -85,6 +85,8 @@ var (
 	movementShape  = shapeOf(reflect.TypeFor[schema.Movement](), "")
 	heartbeatShape = shapeOf(reflect.TypeFor[Heartbeat](), "")
 	gapShape       = shapeOf(reflect.TypeFor[Gap](), "")
+	registryShape  = shapeOf(reflect.TypeFor[Registry](), "")
+	rulingShape    = shapeOf(reflect.TypeFor[Ruling](), "")
 )
 
 // A scan walks over JSON that is known to be well formed.

@@ -34,8 +34,8 @@ const (
 	HeaderID          = "ce-id"          // <instance>/<sequence>
 	HeaderSource      = "ce-source"      // /<org>/<sidecar>
 	HeaderType        = "ce-type"        // rolltrace.v1.movement, …electors, …heartbeat, …gap
-	HeaderTime        = "ce-time"        // movement: occurred_at; heartbeat: at; gap: to; a chunk has none
-	HeaderSubject     = "ce-subject"     // the movement's id; a heartbeat and a gap have none
+	HeaderTime        = "ce-time"        // movement: occurred_at; heartbeat, registry, ruling: at; gap: to; a chunk has none
+	HeaderSubject     = "ce-subject"     // the movement's id, a ruling's finding; a heartbeat, a gap and a registry have none
 	HeaderContentType = "content-type"   // application/json; a chunk: application/octet-stream
 
 	HeaderSigner    = "rolltrace-signer"    // the sidecar's public nkey (U…)

@@ -26,6 +26,18 @@ const (
 	TypeGap       Type = "gap"
 )
 
+// The types of message that the centre's operator publishes, as OperatorOrg and OperatorSidecar.
+const (
+	TypeRegistry Type = "registry" // whose places there are, and what was agreed
+	TypeRuling   Type = "ruling"   // what somebody decided about a finding
+)
+
+// Whom the subjects of the operator's messages name: "rolltrace.v1.registry.centre.operator".
+const (
+	OperatorOrg     = "centre"
+	OperatorSidecar = "operator"
+)
+
 // Types of message that are reserved for a later version. Decode parks them.
 const (
 	TypeLinks    Type = "links"    // pairs of keys that are one person
@@ -80,7 +92,7 @@ func ParseSubject(subject string) (Address, error) {
 	a := Address{Type: Type(tokens[2])}
 	rest := tokens[3:]
 	switch a.Type {
-	case TypeMovement, TypeHeartbeat, TypeGap:
+	case TypeMovement, TypeHeartbeat, TypeGap, TypeRegistry, TypeRuling:
 	case TypeElectors:
 		if len(rest) == 0 {
 			return Address{}, errors.New("subject: want a partition after electors")
@@ -95,10 +107,13 @@ func ParseSubject(subject string) (Address, error) {
 	case TypeLinks, TypeQuestion:
 		return Address{}, errLater
 	default:
-		return Address{}, errors.New("subject: want type movement, electors, heartbeat or gap")
+		return Address{}, errors.New("subject: want type movement, electors, heartbeat, gap, registry or ruling")
 	}
 	if len(rest) != 2 || !schema.ValidOrg(rest[0]) || !schema.ValidSidecar(rest[1]) {
 		return Address{}, fmt.Errorf("subject: want an organisation and a sidecar after %s", a.Type)
+	}
+	if operators := a.Type == TypeRegistry || a.Type == TypeRuling; operators && (rest[0] != OperatorOrg || rest[1] != OperatorSidecar) {
+		return Address{}, fmt.Errorf("subject: want %s.%s after %s", OperatorOrg, OperatorSidecar, a.Type)
 	}
 	a.Org, a.Sidecar = rest[0], rest[1]
 	return a, nil

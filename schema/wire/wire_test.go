@@ -1,8 +1,10 @@
 package wire_test
 
 import (
+	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +80,17 @@ func heartbeat() *wire.Heartbeat {
 		Places: []schema.Place{"party-a/crm/voters", "party-a/lists/roll"}, OutboxMessages: 3, OutboxBytes: 1049600,
 		ClockOffset: -1250, ClockKnown: true,
 	}
+}
+
+func applied() *wire.Registry {
+	return &wire.Registry{
+		At: at("2026-04-01T12:00:00Z"), ValidFrom: at("2026-01-01T00:00:00Z"), By: "u0001", Why: "the agreement was signed",
+		Content: json.RawMessage(`{"organisations":[{"id":"party-a","name":"Party A"}]}`),
+	}
+}
+
+func ruling() *wire.Ruling {
+	return &wire.Ruling{At: at("2026-04-01T12:00:00Z"), Finding: strings.Repeat("5f2a9c01", 4), What: wire.Suppress, By: "u0001", Why: "a test of the printer"}
 }
 
 func gap() *wire.Gap {

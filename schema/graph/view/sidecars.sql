@@ -39,6 +39,7 @@ FROM
         SELECT toString(org) AS org, toString(sidecar) AS sidecar, max(received_at) AS heard,
             groupBitmap(sequence) AS messages, max(sequence) - groupBitmap(sequence) AS missing
         FROM {{.Name "message"}}
+        WHERE type NOT IN ('registry', 'ruling') -- the operator's, who is no sidecar
         GROUP BY org, sidecar, instance
     ) AS i
     GROUP BY org, sidecar

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/rolltrace/rolltrace/cmd/internal/boot"
+	"github.com/rolltrace/rolltrace/cmd/internal/centre"
+	"github.com/rolltrace/rolltrace/cmd/internal/config"
+	"github.com/rolltrace/rolltrace/cmd/internal/hub"
+	"github.com/rolltrace/rolltrace/cmd/internal/operator"
+	"github.com/rolltrace/rolltrace/schema"
+	"github.com/rolltrace/rolltrace/schema/stream"
+)
+
+// operatorConfig says where the hub is, and as whom to publish there.
+type operatorConfig struct {
+	Data string     `yaml:"data" doc:"folder of the centre (rolltrace up)"`
+	Hub  hub.Config `yaml:",inline"`
+}
+
+func (c *operatorConfig) Validate() error { return c.Hub.Validate() }
+
+// An asOperator is what the commands that publish have in common.
+type asOperator struct {
+	cfg    operatorConfig
+	loader *config.Loader
+	json   bool
+	by     string
+	why    string
+}
+
+func newOperator(cmd *cobra.Command) *asOperator {
+	o := &asOperator{cfg: operatorConfig{Data: centre.DefaultData()}}
+	o.loader = bindQuestion(cmd, &o.cfg)
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	return o
+}
+
+// decides adds who and why.
+func (o *asOperator) decides(cmd *cobra.Command) {
+	name := ""
+	if u, err := user.Current(); err == nil && schema.ValidLabel(u.Username) {
+		name = u.Username
+	}
+	cmd.Flags().StringVar(&o.by, "by", name, "who decides this: kept for ever")
+	cmd.Flags().StringVar(&o.why, "why", "", "why: kept for ever")
+}
+
+func (o *asOperator) check() error {
+	if !schema.ValidLabel(o.by) {
+		return boot.Wrongf("--by %q: want %s", o.by, schema.LabelLimit)
+	}
+	if len(o.why) > schema.MaxText {
+		return boot.Wrongf("--why: want at most %d bytes", schema.MaxText)
+	}
+	return nil
+}
+
+// connect returns the operator, and what ends the connection.
+func (o *asOperator) connect(ctx context.Context) (operator.Operator, func(), error) {
+	none := operator.Operator{}
+	if o.cfg.Hub.NATS.IsZero() {
+		info, err := centre.ReadRunning(o.cfg.Data)
+		if err != nil {
+			return none, nil, err
+		}
+		o.cfg.Hub.NATS = config.NewAddress(info.NATS)
+	}
+	signer, err := operator.Signer(o.cfg.Hub.Seed, o.cfg.Data)
+	if err != nil {
+		return none, nil, err
+	}
+	conn, err := hub.Connect(o.cfg.Hub, hub.Options{Name: "rolltrace operator", Log: zerolog.Nop()})
+	if err != nil {
+		return none, nil, err
+	}
+	js, err := jetstream.New(conn)
+	if err == nil {
+		_, err = stream.Open(ctx, js)
+	}
+	if errors.Is(err, stream.ErrNoLog) {
+		err = fmt.Errorf("%w at %s: no consumer has run there", err, o.cfg.Hub.NATS)
+	}
+	if err != nil {
+		conn.Close()
+		return none, nil, err
+	}
+	return operator.New(js, signer, boot.Version), conn.Close, nil
+}
