@@ -270,14 +270,22 @@ func movementRow(m graph.Movement) []string {
 }
 
 // counts writes numbers of electors, which are never added up: those of different id spaces, or under
-// different secrets, may be the same people.
+// different secrets, may be the same people. The secret is named where an id space has several.
 func counts(all []graph.Count) string {
 	if len(all) == 1 {
 		return grouped(all[0].Electors)
 	}
+	spaces := map[schema.IDSpace]int{}
+	for _, c := range all {
+		spaces[c.IDSpace]++
+	}
 	var parts []string
 	for _, c := range all {
-		parts = append(parts, fmt.Sprintf("%s %s %s", grouped(c.Electors), c.IDSpace, c.KeyID))
+		part := grouped(c.Electors) + " " + string(c.IDSpace)
+		if spaces[c.IDSpace] > 1 {
+			part += " " + string(c.KeyID)
+		}
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, " + ")
 }

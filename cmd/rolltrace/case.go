@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,16 +31,11 @@ func writeOpening(w io.Writer, name string) error {
 	p := &page{w: w}
 	p.line("%s\n\n%s\n", scenario.Title, strings.TrimSpace(scenario.Story))
 	t := newTable(text("  organisation"), text("stands for"))
-	var names []string
-	for name := range scenario.Organisations {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(scenario.Organisations)) {
 		t.row("  "+name, scenario.Organisations[name])
 	}
 	p.table("", t, "")
-	p.line("")
+	p.line("\n%s in the data folder says of each step where it can be read, and what is invented.\n", demo.ScenarioFile)
 	return p.err
 }
 
@@ -47,43 +43,66 @@ func writeOpening(w io.Writer, name string) error {
 func writeCase(w io.Writer, r *demo.Report) error {
 	p := &page{w: w}
 	after := ""
-	for _, q := range r.Questions {
-		if q.After != after {
-			after = q.After
-			heading := "In the end:"
-			if after != "" {
-				heading = "After the step “" + after + "”:"
-			}
-			p.line("\n%s", heading)
+	for i, q := range r.Questions {
+		switch {
+		case q.After != after && q.After != "":
+			p.line("\nWhat could be answered before the late declarations:")
+		case q.After != after:
+			p.line("\nWhat can be answered in the end:")
 		}
-		p.line("\n%s\n", strings.TrimSpace(q.Ask))
+		after = q.After
+		p.line("\n%d. %s\n", i+1, strings.TrimSpace(q.Ask))
 		for line := range strings.Lines(q.Say) {
-			p.line("  %s", strings.TrimRight(line, "\n"))
+			p.line("   %s", strings.TrimRight(line, "\n"))
 		}
+		command := ""
 		for _, part := range q.Parts {
-			p.line("\n  $ %s", part.Command)
-			if len(part.Rows) == 0 {
-				continue
+			if part.Command != command {
+				p.line("\n   $ %s", part.Command)
 			}
-			var columns []column
-			for i, title := range part.Titles {
-				columns = append(columns, column{title: title, number: isNumber(part.Rows[0][i])})
-			}
-			columns[0].title = "    " + columns[0].title
-			t := newTable(columns...)
-			for _, row := range part.Rows {
-				cells := slices.Clone(row)
-				cells[0] = "    " + cells[0]
-				t.row(cells...)
-			}
-			p.table("", t, "")
+			command = part.Command
+			p.part(part)
 		}
+		p.line("")
 		for _, note := range q.Notes {
-			p.line("  note: %s", note)
+			p.line("   note: %s", note)
+		}
+		if numbers := numbersOf(q); numbers != "" {
+			p.line("   counted again by %s: %s", demo.RecountFile, numbers)
 		}
 	}
-	p.line("\n%s people, in %.1f s. Everything is in %s", grouped(r.People), r.Seconds, r.Data)
+	p.line("\n%s people: %g of the full size (--scale), in %.1f s. Everything is in %s", grouped(r.People), r.Scale, r.Seconds, r.Data)
 	return p.goOn(r, nil)
+}
+
+// numbersOf are the numbers of a question that its files give too.
+func numbersOf(q demo.Asked) string {
+	if q.After != "" {
+		return ""
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(q.Numbers)) {
+		parts = append(parts, name+" "+grouped(q.Numbers[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// part prints the table of a command.
+func (p *page) part(part demo.Part) {
+	if len(part.Rows) == 0 {
+		return
+	}
+	p.line("")
+	var columns []column
+	for i, title := range part.Titles {
+		columns = append(columns, column{title: title, number: isNumber(part.Rows[0][i])})
+	}
+	columns[0].title = "     " + columns[0].title
+	t := newTable(columns...)
+	for _, row := range part.Rows {
+		t.row(append([]string{"     " + row[0]}, row[1:]...)...)
+	}
+	p.table("", t, "")
 }
 
 func isNumber(cell string) bool { return cell != "" && strings.Trim(cell, "0123456789,") == "" }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +38,7 @@ func endOf(r demo.Report) []demo.Asked {
 }
 
 // Every number of every case can be counted again from its files; and where nothing flows now, the same declarations
-// in another order give the same answers, byte for byte.
+// in another order give the same answers, byte for byte but for the time at which they were handed in.
 func TestCases(t *testing.T) {
 	for _, name := range demo.Scenarios() {
 		if name == demo.ChristmasCards {
@@ -71,8 +72,9 @@ func TestCases(t *testing.T) {
 			for _, order := range []string{"1", "2"} {
 				again := play(t, name, "--scale", "0.0002", "--shuffle", order, "--key", filepath.Join(data, demo.KeyFile), "--data", filepath.Join(t.TempDir(), "again"))
 				for i, want := range endOf(told) {
-					if have := endOf(again)[i]; !reflect.DeepEqual(have, want) {
-						t.Errorf("order %s: %s: %s\nwant %s", order, want.Name, asJSON(have), asJSON(want))
+					have, want := timeless(endOf(again)[i]), timeless(want)
+					if at := differ(have, want); at >= 0 {
+						t.Errorf("order %s: question %d: …%.200s\nwant …%.200s", order, i+1, have[max(0, at-100):], want[max(0, at-100):])
 					}
 				}
 			}
@@ -80,9 +82,23 @@ func TestCases(t *testing.T) {
 	}
 }
 
-func asJSON(q demo.Asked) string {
+// timeless is a question with its answers but for when each movement was handed in, which was not at the same time.
+func timeless(q demo.Asked) string {
 	encoded, _ := json.Marshal(q)
-	return string(encoded)
+	return regexp.MustCompile(`"recorded_at":"[^"]*"`).ReplaceAllString(string(encoded), `"recorded_at":"…"`)
+}
+
+// differ is where two texts begin to differ, or -1.
+func differ(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	if len(a) != len(b) {
+		return min(len(a), len(b))
+	}
+	return -1
 }
 
 // Flags that size another case, and names of none, are refused.

@@ -38,7 +38,7 @@ general election.`,
 	flags.IntVar(&cfg.Districts, "districts", 10, "christmas-cards: electoral districts, 1 to 338, in the order of the table")
 	flags.BoolVar(&national, "national", false, "christmas-cards: all 338 districts, 27,509,496 electors")
 	flags.Float64Var(&cfg.Scale, "scale", 0, "the others: share of the full size, up to 1 (default as the scenario says)")
-	flags.Uint64Var(&cfg.Shuffle, "shuffle", 0, "the others: hand declarations in in another order, one for each number; what is asked in the end has the same answers")
+	flags.Uint64Var(&cfg.Shuffle, "shuffle", 0, "the others: hand declarations in in another order, one for each number; the answers in the end are the same")
 	flags.StringVar(&cfg.Key, "key", "", "key file to play with (default a new one)")
 	flags.StringVar(&cfg.Data, "data", "", "folder for everything, new or empty (default a fresh one among the temporary files)")
 	flags.BoolVar(&asJSON, "json", false, "print one JSON document and nothing else")

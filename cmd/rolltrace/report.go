@@ -89,6 +89,9 @@ func (p *page) goOn(r *demo.Report, questions []string) error {
 	centre := at(r, demo.CentreFolder)
 	program := quoted(os.Args[0]) // as it was called: it need not be on the PATH
 	p.line("  %s up --data %s", program, centre)
+	if len(questions) == 0 { // those that were asked can be typed as they stand
+		p.line("  export ROLLTRACE_DATA=%s ROLLTRACE_KEY=%s", centre, at(r, demo.KeyFile))
+	}
 	for _, question := range questions {
 		p.line("  %s %s --data %s", program, question, centre)
 	}

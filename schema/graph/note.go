@@ -219,7 +219,8 @@ func movementsText(code string, n, sum uint64) string {
 func attestedNote(row CoverageRow) Note {
 	where := strings.Join(row.Inputs, ", ")
 	return Note{Code: CodeAttested, Count: 1, Places: row.Inputs, Movements: []MovementRef{row.MovementRef},
-		Text: fmt.Sprintf("%s is said to be destroyed, by %s, on %s: nothing is taken away for it", where, row.Org, row.OccurredAt)}
+		Text: fmt.Sprintf("%s is said to be destroyed, by %s, on %s UTC: not on its owner's word, so that nothing is taken away for it",
+			where, row.Org, row.OccurredAt.Format("2006-01-02 15:04:05"))}
 }
 
 func (n *notes) holes(ctx context.Context) ([]Note, error) {

@@ -102,11 +102,11 @@ var record = strings.Split(strings.TrimSpace(roll.Header), ",")
 
 // row writes one person.
 func (c *crowd) row(out *bufio.Writer, m members, index int, columns []string) {
-	of := c.roll.Stranger
+	id, of := c.roll.StrangerID, c.roll.Stranger
 	if m.Elector {
-		of = c.roll.Record
+		id, of = c.roll.ID, c.roll.Record
 	}
-	cells := splitRecord(of(index))
+	var cells []string
 	for i, column := range columns {
 		if i > 0 {
 			_ = out.WriteByte(',')
@@ -114,16 +114,19 @@ func (c *crowd) row(out *bufio.Writer, m members, index int, columns []string) {
 		value := ""
 		switch {
 		case strings.HasSuffix(column, "_id"):
-			value = cells[0]
+			value = id(index)
 		case strings.HasSuffix(column, "_score"):
 			value = fmt.Sprint(dice(uint64(len(column)), index, 100))
 		case column == "country":
 			value = m.Country
 		case column == "email":
-			value = strings.ToLower(cells[0]) + "@people.invalid"
+			value = strings.ToLower(id(index)) + "@people.invalid"
 		case column == "phone":
 			value = fmt.Sprintf("+1 000 555 %04d", dice(9, index, 10_000))
 		default:
+			if cells == nil {
+				cells = splitRecord(of(index))
+			}
 			for at, name := range record {
 				if name == column {
 					value = cells[at]

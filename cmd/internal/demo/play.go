@@ -15,7 +15,7 @@ import (
 // story plays the steps of a scenario's file and asks what they ask.
 func (s *stage) story(ctx context.Context) error {
 	s.people = newCrowd(s.scenario.People, s.cfg.Scale)
-	s.report.People = s.people.count
+	s.report.Scale, s.report.People = s.cfg.Scale, s.people.count
 	if err := s.step(ctx, "Files are made: the people in them are invented", func(context.Context) error {
 		for _, f := range s.scenario.Files {
 			if err := s.people.write(s.cfg.Data, f); err != nil {

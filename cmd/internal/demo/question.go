@@ -36,7 +36,7 @@ type Command struct {
 // askAll asks, after a step or ("") in the end.
 func (s *stage) askAll(ctx context.Context, after string, questions []Question) error {
 	for _, q := range questions {
-		asked := Asked{Name: q.Name, Ask: q.Ask, After: after, Numbers: map[string]uint64{}, Notes: []string{}}
+		asked := Asked{Name: q.Name, Ask: s.say(q.Ask, nil), After: after, Numbers: map[string]uint64{}, Notes: []string{}}
 		for _, command := range q.Run {
 			part, err := s.run(ctx, command, &asked)
 			if err != nil {
@@ -163,14 +163,25 @@ func cell(value any) string {
 	case []any:
 		var parts []string
 		for _, item := range value {
-			if count, ok := item.(map[string]any); ok && count["electors"] != nil {
-				item = count["electors"]
-			} else if ok && count["place"] != nil {
-				item = count["place"]
+			fields, _ := item.(map[string]any)
+			switch n := fields["electors"].(type) {
+			case float64:
+				part := Grouped(uint64(n))
+				if space, _ := fields["id_space"].(string); len(value) > 1 {
+					part += " " + space
+				}
+				parts = append(parts, part)
+				continue
+			case []any: // by origin
+				parts = append(parts, cell(n)+" "+strings.ReplaceAll(cell(fields["origin"]), "_", " "))
+				continue
+			}
+			if fields != nil {
+				item = fields["place"]
 			}
 			parts = append(parts, cell(item))
 		}
-		return strings.Join(parts, " + ")
+		return strings.Join(parts, ", ")
 	}
 	return ""
 }

@@ -11,6 +11,7 @@ type Report struct {
 	Scenario  string   `json:"scenario"`
 	Districts int      `json:"districts,omitempty"` // of christmas-cards
 	Electors  uint64   `json:"electors,omitempty"`  // of christmas-cards: on the list of electors
+	Scale     float64  `json:"scale,omitempty"`     // of the others: share of the full size
 	People    int      `json:"people,omitempty"`    // of the others: everybody in their files
 	Data      string   `json:"data"`                // folder of everything
 	Parts     []string `json:"parts"`               // what it ran on

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -38,6 +39,8 @@ type Scenario struct {
 	Sources map[string]string `yaml:"sources"`
 	// Organisations says who each one stands for. Each has a folder, a sidecar and an outbox of its own.
 	Organisations map[string]string `yaml:"organisations"`
+	// Agreements says what each agreement that a movement names allows.
+	Agreements map[string]string `yaml:"agreements"`
 	// Scale is how much of the full size is played unless another is asked for.
 	Scale float64 `yaml:"scale"`
 	// People are the groups of which everybody is in one.
@@ -153,12 +156,7 @@ func (s *Scenario) validate() error {
 
 // orgs are the organisations, sorted.
 func (s *Scenario) orgs() []string {
-	var names []string
-	for name := range s.Organisations {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(s.Organisations))
 }
 
 // writeScenario leaves the scenario's files in the data folder: who is who and where it can be read, and the script that

@@ -10,12 +10,60 @@ trap 'rm -rf "$work"' EXIT
 
 # ids NAME FILE…: the identifiers of some files, sorted, each once. The identifier is the first column of each.
 ids() { name=$1; shift; for file; do tail -n +2 "$file" | cut -d, -f1; done | sort -u >"$work/$name"; }
+union() { name=$1; shift; (cd "$work" && sort -u "$@") >"$work/$name"; }
+both() { comm -12 "$work/$2" "$work/$3" >"$work/$1"; }
 say() { printf '%-24s %d\n' "$1" "$(wc -l <"$work/$2")"; }
 
-ids app-users-abroad platform/app-users.csv
-ids app-users-canada platform/app-users-canada.csv
-ids taken            platform/app-users.csv platform/app-users-canada.csv platform/friends.csv platform/friends-canada.csv
+# What each of them handed in.
+ids users-abroad  platform/app-users.csv
+ids users-canada  platform/app-users-canada.csv
+ids canada        platform/app-users-canada.csv platform/friends-canada.csv
+ids taken         platform/app-users.csv platform/app-users-canada.csv platform/friends.csv platform/friends-canada.csv
+ids scores        app-developer/scores.csv
+ids vendor-upload vendor-bc/upload-of-analytics-firm.csv
+ids audience      campaign-us/audience-2016.csv
+ids list          party-w/list-of-electors.csv
+ids canvass       party-w/canvass.csv
+ids emails        campaign-uk/bought-emails.csv
+: >"$work/nobody"
 
-say app_users_abroad  app-users-abroad
-say app_users_canada  app-users-canada
-say profiles_taken    taken
+# What follows from the declarations of "everything that was there".
+union incoming taken scores            # at the firm: everything that the app took (10 July 2014), and the scores (15 July)
+union database incoming                # loaded on 1 September 2014
+union mirror database                  # copied on 1 November 2014
+union crm list canvass                 # the party's database on 1 May 2016
+both  canada-at-firm canada incoming
+both  canada-at-group canada mirror
+both  canada-at-vendor canada vendor-upload
+both  copies-at-group incoming mirror  # of those deleted at the firm on 18 December 2015, still elsewhere
+both  copies-at-vendor incoming vendor-upload
+both  used-after incoming audience     # … and taken from there all the same
+both  list-at-vendor crm list
+both  canvass-at-vendor crm canvass
+
+say app_users_abroad          users-abroad
+say app_users_canada          users-canada
+say profiles_taken            taken
+say scores_given              scores
+say firm_received             incoming
+say canadians_taken           canada
+say canadians_at_firm         canada-at-firm
+say canadians_at_group        canada-at-group
+say canadians_at_vendor       canada-at-vendor
+say held_the_day_before       incoming
+say held_the_day_after        nobody
+say held_in_database          database
+say copies_at_group           copies-at-group
+say copies_at_vendor          copies-at-vendor
+say used_after                used-after
+say open_profiles             vendor-upload
+say open_electors             crm
+say open_emails               emails
+say with_personality_score    vendor-upload
+say with_support_score        canvass-at-vendor
+say with_address              list-at-vendor
+say party_electors_at_vendor  crm
+say party_electors_open       crm
+say advertised_profiles       vendor-upload
+say advertised_emails         emails
+say bought                    emails
