@@ -48,7 +48,7 @@ func TestEveryJSONFieldIsDocumented(t *testing.T) {
 	}
 	names := map[string]bool{}
 	for _, answer := range []any{
-		graph.Dossier{}, graph.Route{}, graph.Electors{}, graph.Reach{}, graph.Movements{}, graph.Copies{}, graph.Fields{}, graph.Match{}, deadletter.Entry{}, demo.Report{},
+		graph.Dossier{}, graph.Route{}, graph.Electors{}, graph.Reach{}, graph.Movements{}, graph.Copies{}, graph.Fields{}, graph.Flow{}, graph.Match{}, deadletter.Entry{}, demo.Report{},
 	} {
 		jsonNames(names, reflect.TypeOf(answer))
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -71,6 +72,11 @@ type FlowPass struct {
 	Bases     []schema.Basis `json:"bases"`     // likewise
 	FirstAt   schema.Time    `json:"first_at"`  // when the first of them began
 	LastAt    schema.Time    `json:"last_at"`   // and the last
+
+	// What these movements say of themselves, sorted; nothing is said where there is nothing.
+	Fields     []string `json:"fields"`
+	Purposes   []string `json:"purposes"`
+	Agreements []string `json:"agreements"`
 }
 
 // A FlowEnd is the electors at an end of edges.
@@ -128,6 +134,9 @@ func (g *Graph) Flow(ctx context.Context, q FlowQuestion) (*Flow, error) {
 	}
 	found, err := w.run(ctx, g, q)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.saidOf(ctx, found, moves); err != nil {
 		return nil, err
 	}
 	found.answer(a, moves, spaces)
@@ -248,13 +257,59 @@ func (p *flowPass) answer(moves []move, spaces map[uint16]Count) FlowPass {
 	out := FlowPass{Electors: countsOf(p.electors, spaces), Movements: p.movements.GetCardinality(), Kinds: []schema.Kind{}, Bases: []schema.Basis{},
 		FirstAt: at(moves[p.movements.Minimum()].at), LastAt: at(moves[p.movements.Maximum()].at)}
 	for i := range roaring.Values(p.movements) {
-		out.Kinds = append(out.Kinds, moves[i].kind)
-		out.Bases = append(out.Bases, moves[i].basis)
+		out.Kinds = include(out.Kinds, moves[i].kind)
+		out.Bases = include(out.Bases, moves[i].basis)
 	}
-	slices.Sort(out.Kinds)
-	slices.Sort(out.Bases)
-	out.Kinds, out.Bases = slices.Compact(out.Kinds), slices.Compact(out.Bases)
+	out.Fields, out.Purposes, out.Agreements = append([]string{}, p.fields...), append([]string{}, p.purposes...), append([]string{}, p.agreements...)
 	return out
+}
+
+// include adds names to a sorted list, each once.
+func include[S ~string](sorted []S, names ...S) []S {
+	for _, name := range names {
+		if i, found := slices.BinarySearch(sorted, name); !found && name != "" {
+			sorted = slices.Insert(sorted, i, name)
+		}
+	}
+	return sorted
+}
+
+// saidOf reads what the movements of edges say of themselves.
+func (g *Graph) saidOf(ctx context.Context, f *flowFound, moves []move) error {
+	over := roaring.New()
+	for _, pass := range f.edges {
+		over.Or(pass.movements)
+	}
+	index := map[uint32]uint32{} // of moves, by number
+	var numbers []uint32
+	for i := range roaring.Values(over) {
+		index[moves[i].number] = i
+		numbers = append(numbers, moves[i].number)
+	}
+	if len(numbers) == 0 {
+		return nil
+	}
+	passes := slices.AppendSeq(slices.Collect(maps.Values(f.edges)), maps.Values(f.orgEdges))
+	return g.ask(withMovements(ctx, numbers), "read what movements say", func(rows driver.Rows) error {
+		var fields []string
+		var purpose, agreement string
+		var of []uint32
+		if err := rows.Scan(&fields, &purpose, &agreement, &of); err != nil {
+			return err
+		}
+		alike := roaring.New()
+		for _, number := range of {
+			alike.Add(index[number])
+		}
+		for _, pass := range passes {
+			if pass.movements.Intersects(alike) {
+				pass.fields = include(pass.fields, fields...)
+				pass.purposes, pass.agreements = include(pass.purposes, purpose), include(pass.agreements, agreement)
+			}
+		}
+		return nil
+	}, `SELECT arrayDistinct(arrayConcat(fields, arrayFlatten(input_fields))) AS all_fields, purpose, agreement, groupArray(movement)
+		FROM internal_listing WHERE `+amongMovements+" GROUP BY all_fields, purpose, agreement")
 }
 
 func (e *flowEnd) answer(org string, arrived *roaring.Bitmap, moves []move, spaces map[uint16]Count) FlowEnd {

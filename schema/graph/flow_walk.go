@@ -34,6 +34,8 @@ type flowFound struct {
 type flowPass struct {
 	electors  map[uint16]uint64
 	movements *roaring.Bitmap // indices of moves
+
+	fields, purposes, agreements []string // see saidOf
 }
 
 type flowEnd struct {
@@ -327,7 +329,7 @@ func (p *flowPart) addTo(found *flowFound, space uint16, places, orgs map[string
 	passes := func(to map[edge]*flowPass, from map[edge]*partPass) {
 		for e, pass := range from {
 			if to[e] == nil {
-				to[e] = &flowPass{map[uint16]uint64{}, roaring.New()}
+				to[e] = &flowPass{electors: map[uint16]uint64{}, movements: roaring.New()}
 			}
 			to[e].electors[space] += pass.electors.GetCardinality()
 			to[e].movements.Or(pass.movements)
