@@ -3,11 +3,16 @@
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test bench bench-history servers demo lint clean
+.PHONY: build explorer test bench bench-history servers demo lint clean
 
 # The binaries, into bin/.
 build:
 	go build -o bin/ ./cmd/...
+
+# The explorer page, from its sources into the assets that the programs embed: after every change of them.
+explorer:
+	npm --prefix dashboards/explorer/page ci --ignore-scripts --no-audit --no-fund
+	npm --prefix dashboards/explorer/page run build
 
 # Everything, on real servers, nothing skipped. The first run on a machine fetches the ClickHouse library
 # through npm (159 MB, once, integrity checked).

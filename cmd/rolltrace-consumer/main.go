@@ -16,6 +16,7 @@ import (
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
 	"github.com/rolltrace/rolltrace/cmd/internal/config"
 	"github.com/rolltrace/rolltrace/cmd/internal/consumer"
+	"github.com/rolltrace/rolltrace/cmd/internal/explore"
 	"github.com/rolltrace/rolltrace/cmd/internal/hub"
 	"github.com/rolltrace/rolltrace/cmd/internal/logging"
 	"github.com/rolltrace/rolltrace/cmd/internal/status"
@@ -31,6 +32,10 @@ type settings struct {
 	ClickHouse config.Address `yaml:"clickhouse" doc:"DSN of the graph: clickhouse://writer:password@host:9000/rolltrace; ?password_file=PATH reads the password"`
 	// HTTP is where metrics and health are. Defaults to 127.0.0.1:9464.
 	HTTP string `yaml:"http" doc:"where /metrics, /healthz and /readyz are, on loopback; port 0 for any free one"`
+	// Explorer is the page. Defaults to none.
+	Explorer explore.Config `yaml:"explorer"`
+	// ExplorerClickHouse is the DSN of a user who may read the views. Defaults to ClickHouse's.
+	ExplorerClickHouse config.Address `yaml:"explorer_clickhouse" doc:"DSN of a user who may only read the views, for the explorer; none is the user of clickhouse"`
 	// AcceptLost lets the consumer go on without messages up to this sequence. Defaults to 0: none.
 	AcceptLost uint64 `yaml:"accept_lost" doc:"go on although messages up to this sequence are missing from the log; the answers show the holes"`
 	// Trust says whose signature counts for sidecars that Signers does not name. Defaults to first where the consumer
@@ -80,7 +85,7 @@ func (s *settings) Validate() error {
 	if _, err := s.signers(); err != nil {
 		return err
 	}
-	return s.Hub.Validate()
+	return errors.Join(s.Explorer.Validate(), s.Hub.Validate())
 }
 
 func command() *cobra.Command {
@@ -123,6 +128,13 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) error {
 		return err
 	}
 	defer func() { _ = listener.Close() }() // Serve has, unless something fails before
+	var explorer *explore.Page
+	if cfg.Explorer.Listen != "" {
+		if explorer, err = explore.Listen(cfg.Explorer); err != nil {
+			return err
+		}
+		defer explorer.Close()
+	}
 	options := hub.Options{Name: "rolltrace-consumer", Log: log}
 	conn, err := hub.Connect(cfg.Hub, options)
 	if hub.Away(err) {
@@ -152,6 +164,16 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) error {
 	group, ctx := errgroup.WithContext(ctx)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return status.Serve(serving, listener, c.Handler()) })
+	if explorer != nil {
+		reader := cfg.ExplorerClickHouse
+		if reader.IsZero() {
+			reader = cfg.ClickHouse
+		}
+		log.Info().Str("explorer", explorer.URL()).Msg("serving the explorer")
+		group.Go(func() error {
+			return explorer.Serve(serving, reader.Reveal(), log.With().Str("part", "explorer").Logger())
+		})
+	}
 	group.Go(func() error {
 		defer stop() // health is answered until the last write is done
 		return c.Run(ctx)

@@ -89,24 +89,12 @@ func (m *matchFlags) read(ctx context.Context, path string, stdin io.Reader, key
 		defer file.Close()
 		in = file
 	}
-	list, err := found.Read(ctx, in, scan, secret.Space(column.Space))
+	q, list, err := found.Question(ctx, in, scan, column, secret)
 	if err != nil {
 		return q, nil, fmt.Errorf("read list %q: %w", path, err)
 	}
-	switch list.Records {
-	case 0:
-		err = errors.New("there are no records in it")
-	case list.Unkeyed:
-		err = fmt.Errorf("none of its %s records has an identifier in column %q", grouped(list.Records), column.Column)
-	}
-	if err != nil {
-		list.Close()
-		return q, nil, fmt.Errorf("read list %q: %w", path, err)
-	}
-	return graph.MatchQuestion{
-		IDSpace: column.Space, KeyID: secret.KeyID(), Keys: list.Batches(graph.MatchBatch),
-		Records: list.Records, Unkeyed: list.Unkeyed, Limit: m.limit,
-	}, list, nil
+	q.Limit = m.limit
+	return q, list, nil
 }
 
 func (m *matchFlags) scan() (delimited.IDColumn, delimited.Config, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/rolltrace/rolltrace/cmd/internal/centre"
 	"github.com/rolltrace/rolltrace/cmd/internal/config"
 	"github.com/rolltrace/rolltrace/cmd/internal/consumer"
+	"github.com/rolltrace/rolltrace/cmd/internal/explore"
 	"github.com/rolltrace/rolltrace/cmd/internal/hub"
 	"github.com/rolltrace/rolltrace/cmd/internal/logging"
 	"github.com/rolltrace/rolltrace/cmd/internal/status"
@@ -43,6 +44,8 @@ type upConfig struct {
 	NATSKey      string        `yaml:"nats_tls_key" doc:"file with the certificate's key (PEM)"`
 	// HTTP is where metrics and health are. Empty (the default) is as for the other parts, 127.0.0.1:9465.
 	HTTP string `yaml:"http" doc:"where /metrics, /healthz and /readyz are, on loopback; none likewise, or 127.0.0.1:9465"`
+	// Explorer is the page. Without an address (the default) it listens as the other parts do, 127.0.0.1:9466.
+	Explorer explore.Config `yaml:"explorer"`
 	// Log is what is logged, and how.
 	Log logging.Config `yaml:"log"`
 }
@@ -56,7 +59,7 @@ func (c *upConfig) Validate() error {
 	case (c.NATSCert == "") != (c.NATSKey == ""):
 		return errors.New("nats_tls_cert, nats_tls_key: want both or none")
 	}
-	return c.Hub.Validate()
+	return errors.Join(c.Explorer.Validate(), c.Hub.Validate())
 }
 
 func upCommand() *cobra.Command {
@@ -88,7 +91,7 @@ func up(ctx context.Context, cfg *upConfig, stdout, stderr io.Writer) (err error
 	log := logging.New(stderr, "rolltrace", cfg.Log)
 	parts := centre.Config{
 		Data: cfg.Data, Hub: cfg.Hub, ClickHouse: cfg.ClickHouse.Reveal(),
-		Listen:   centre.Listen{NATS: cfg.NATSListen, ClickHouse: cfg.ClickHouseListen, ClickHouseHTTP: cfg.ClickHouseHTTP, HTTP: cfg.HTTP},
+		Listen:   centre.Listen{NATS: cfg.NATSListen, ClickHouse: cfg.ClickHouseListen, ClickHouseHTTP: cfg.ClickHouseHTTP, HTTP: cfg.HTTP, Explorer: cfg.Explorer.Listen},
 		NATSUser: cfg.NATSUser, NATSPassword: cfg.NATSPassword.Reveal(),
 		MaxMemory: cfg.ClickHouseMemory.Int64(), Log: log,
 	}
@@ -120,17 +123,28 @@ func up(ctx context.Context, cfg *upConfig, stdout, stderr io.Writer) (err error
 		}
 		defer func() { _ = listener.Close() }()
 	}
-	return consume(ctx, c, listener, log, stdout)
+	if cfg.Explorer.Listen == "" {
+		cfg.Explorer.Listen = c.Listen().Explorer
+	}
+	explorer, err := explore.Listen(cfg.Explorer)
+	if err != nil {
+		return err
+	}
+	defer explorer.Close() // Serve has, unless something fails before
+	return consume(ctx, c, listener, explorer, log, stdout)
 }
 
-// consume runs the consumer of a centre, with metrics and health, and says where everything is.
-func consume(ctx context.Context, c *centre.Centre, listener net.Listener, log zerolog.Logger, stdout io.Writer) error {
+// consume runs the consumer of a centre, with metrics and health, and the explorer, and says where everything is.
+func consume(ctx context.Context, c *centre.Centre, listener net.Listener, explorer *explore.Page, log zerolog.Logger, stdout io.Writer) error {
 	reads, err := consumer.New(consumer.Options{Hub: c.Hub, ClickHouse: c.Writer, Log: log.With().Str("part", "consumer").Logger()})
 	if err != nil {
 		return err
 	}
 	where := listener.Addr().String()
-	if err := c.Serves(centre.Part{Name: "consumer", Where: "http://" + where, What: "in this process; /metrics, /healthz, /readyz"}, where); err != nil {
+	if err := c.Serves(where, explorer.Address(),
+		centre.Part{Name: "consumer", Where: "http://" + where, What: "in this process; /metrics, /healthz, /readyz"},
+		centre.Part{Name: "explorer", Where: explorer.URL(), What: "open it in a browser"},
+	); err != nil {
 		return err
 	}
 	if err := writeParts(stdout, c); err != nil {
@@ -139,6 +153,7 @@ func consume(ctx context.Context, c *centre.Centre, listener net.Listener, log z
 	group, ctx := errgroup.WithContext(ctx)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return status.Serve(serving, listener, reads.Handler()) })
+	group.Go(func() error { return explorer.Serve(serving, c.Reader, log.With().Str("part", "explorer").Logger()) })
 	group.Go(func() error {
 		defer stop() // health is answered until the last write is done
 		return centre.AtClickHouse(c.Writer, reads.Run(ctx))

@@ -25,7 +25,7 @@ func start(t *testing.T, args ...string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	free := []string{"--clickhouse-listen", "127.0.0.1:0", "--clickhouse-http", "127.0.0.1:0", "--http", "127.0.0.1:0"}
+	free := []string{"--clickhouse-listen", "127.0.0.1:0", "--clickhouse-http", "127.0.0.1:0", "--http", "127.0.0.1:0", "--explorer-listen", "127.0.0.1:0"}
 	cmd := exec.Command(filepath.Join(bin, "rolltrace"), append(append([]string{"up"}, free...), args...)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -157,7 +157,7 @@ func compareCounts(x, y Count) int {
 }
 
 // setsAt are the sets whose union is held at, or has reached, each of the places asked, and for each set the index of
-// its place. A place holds what the last destroy there kept, and what came since; view/holding.sql says the same.
+// its place; of all places where none is asked. A place holds what the last destroy there kept, and what came since; view/holding.sql says the same.
 func setsAt(moves []move, at, what string) (places []string, sets []setRef, of []uint32) {
 	index := map[string]int{}
 	var ofPlace [][]setRef
@@ -167,7 +167,7 @@ func setsAt(moves []move, at, what string) (places []string, sets []setRef, of [
 		if m.removes {
 			place = m.inputs[0]
 		}
-		if place == "" || !matches(at, place) || m.mode == schema.Counted { // a destroy may have been of another mode
+		if place == "" || at != "" && !matches(at, place) || m.mode == schema.Counted { // a destroy may have been of another mode
 			continue
 		}
 		n, ok := index[place]

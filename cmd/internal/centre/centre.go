@@ -33,6 +33,7 @@ const (
 	clickHouseAddress     = "127.0.0.1:9000"
 	clickHouseHTTPAddress = "127.0.0.1:8123"
 	httpAddress           = "127.0.0.1:9465"
+	explorerAddress       = "127.0.0.1:9466"
 )
 
 // Free is the address of a part that takes any free port on loopback.
@@ -117,6 +118,7 @@ func (c *Centre) start(ctx context.Context) error {
 		return err
 	}
 	c.info.Listen.HTTP = choose(c.cfg.Listen.HTTP, previous.Listen.HTTP, httpAddress)
+	c.info.Listen.Explorer = choose(c.cfg.Listen.Explorer, previous.Listen.Explorer, explorerAddress)
 	if err := graph.Migrate(ctx, graph.Options{DSN: c.owner(), Definer: c.definer()}); err != nil {
 		return fmt.Errorf("migrate clickhouse: %w", AtClickHouse(c.owner(), err))
 	}
@@ -272,14 +274,14 @@ func (c *Centre) publish() error {
 	return c.info.write(c.cfg.Data)
 }
 
-// Serves adds a part that the caller runs, and where it listens, to Parts and to centre.json.
-func (c *Centre) Serves(part Part, listen string) error {
-	c.parts = append(c.parts, part)
-	c.info.Listen.HTTP = listen
+// Serves adds the parts that the caller runs, and where they listen, to Parts and to centre.json.
+func (c *Centre) Serves(http, explorer string, parts ...Part) error {
+	c.parts = append(c.parts, parts...)
+	c.info.Listen.HTTP, c.info.Listen.Explorer = http, explorer
 	return c.publish()
 }
 
-// Listen is where the parts that are run here listen; HTTP is where the caller's part should.
+// Listen is where the parts that are run here listen; HTTP and Explorer are where the caller's parts should.
 func (c *Centre) Listen() Listen { return c.info.Listen }
 
 // Data is the data folder, as an absolute path.

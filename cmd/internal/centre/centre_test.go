@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) { schematest.Main(m) }
 
 // free has every part listen on a free port.
-var free = centre.Listen{NATS: centre.Free, ClickHouse: centre.Free, ClickHouseHTTP: centre.Free, HTTP: centre.Free}
+var free = centre.Listen{NATS: centre.Free, ClickHouse: centre.Free, ClickHouseHTTP: centre.Free, HTTP: centre.Free, Explorer: centre.Free}
 
 func start(t *testing.T, cfg centre.Config) *centre.Centre {
 	t.Helper()
@@ -45,7 +45,7 @@ func TestACentreComesBack(t *testing.T) {
 		t.Errorf("before: %v", err)
 	}
 	first := start(t, centre.Config{Data: data, Listen: free})
-	if err := first.Serves(centre.Part{Name: "consumer"}, "127.0.0.1:1"); err != nil {
+	if err := first.Serves("127.0.0.1:1", "127.0.0.1:2", centre.Part{Name: "consumer"}); err != nil {
 		t.Fatal(err)
 	}
 	running, err := centre.ReadRunning(data)

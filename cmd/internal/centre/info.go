@@ -35,7 +35,8 @@ type Listen struct {
 	NATS           string `json:"nats"`
 	ClickHouse     string `json:"clickhouse"`
 	ClickHouseHTTP string `json:"clickhouse_http"`
-	HTTP           string `json:"http"` // metrics and health
+	HTTP           string `json:"http"`     // metrics and health
+	Explorer       string `json:"explorer"` // the page
 }
 
 // ErrNone: there is no centre in the data folder, or none runs.
