@@ -23,10 +23,13 @@ func writeScenarios(w io.Writer) error {
 }
 
 // writeOpening tells, before a case is played, what is publicly known of it, and who stands for whom.
-func writeOpening(w io.Writer, name string) error {
+func writeOpening(w io.Writer, name string, scale float64) error {
 	scenario, err := demo.FindScenario(name)
 	if err != nil {
 		return err
+	}
+	if scale == 0 {
+		scale = scenario.Scale
 	}
 	p := &page{w: w}
 	p.line("%s\n\n%s\n", scenario.Title, strings.TrimSpace(scenario.Story))
@@ -36,6 +39,9 @@ func writeOpening(w io.Writer, name string) error {
 	}
 	p.table("", t, "")
 	p.line("\n%s in the data folder says of each step where it can be read, and what is invented.\n", demo.ScenarioFile)
+	if scale < 1 {
+		p.line("It is played at %g of its full size (--scale): where the text says 1,000,000, the tables say %s.\n", scale, grouped(int64(1e6*scale)))
+	}
 	return p.err
 }
 
@@ -45,10 +51,11 @@ func writeCase(w io.Writer, r *demo.Report) error {
 	after := ""
 	for i, q := range r.Questions {
 		switch {
-		case q.After != after && q.After != "":
-			p.line("\nWhat could be answered before the late declarations:")
-		case q.After != after:
-			p.line("\nWhat can be answered in the end:")
+		case i > 0 && q.After == after:
+		case q.After != "":
+			p.line("\nWhat is known after the step “%s”:", q.After)
+		default:
+			p.line("\nWhat is known in the end:")
 		}
 		after = q.After
 		p.line("\n%d. %s\n", i+1, strings.TrimSpace(q.Ask))
@@ -63,15 +70,18 @@ func writeCase(w io.Writer, r *demo.Report) error {
 			command = part.Command
 			p.part(part)
 		}
-		p.line("")
+		var said []string
 		for _, note := range q.Notes {
-			p.line("   note: %s", note)
+			said = append(said, "note: "+note)
 		}
 		if numbers := numbersOf(q); numbers != "" {
-			p.line("   counted again by %s: %s", demo.RecountFile, numbers)
+			said = append(said, "counted again by "+demo.RecountFile+": "+numbers)
+		}
+		if len(said) > 0 {
+			p.line("\n   %s", strings.Join(said, "\n   "))
 		}
 	}
-	p.line("\n%s people: %g of the full size (--scale), in %.1f s. Everything is in %s", grouped(r.People), r.Scale, r.Seconds, r.Data)
+	p.line("\n%s people, %g of the full size, in %.1f s. Everything is in %s", grouped(r.People), r.Scale, r.Seconds, r.Data)
 	return p.goOn(r, nil)
 }
 
@@ -89,7 +99,11 @@ func numbersOf(q demo.Asked) string {
 
 // part prints the table of a command.
 func (p *page) part(part demo.Part) {
-	if len(part.Rows) == 0 {
+	switch {
+	case len(part.Titles) == 0:
+		return
+	case len(part.Rows) == 0:
+		p.line("\n     none recorded")
 		return
 	}
 	p.line("")

@@ -73,7 +73,7 @@ general election.`,
 			steps = nil
 		}
 		if !asJSON && cfg.Scenario != demo.ChristmasCards {
-			if err := writeOpening(out, cfg.Scenario); err != nil {
+			if err := writeOpening(out, cfg.Scenario, cfg.Scale); err != nil {
 				return err
 			}
 		}

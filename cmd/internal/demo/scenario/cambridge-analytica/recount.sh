@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 ids() { name=$1; shift; for file; do tail -n +2 "$file" | cut -d, -f1; done | sort -u >"$work/$name"; }
 union() { name=$1; shift; (cd "$work" && sort -u "$@") >"$work/$name"; }
 both() { comm -12 "$work/$2" "$work/$3" >"$work/$1"; }
-say() { printf '%-24s %d\n' "$1" "$(wc -l <"$work/$2")"; }
+say() { printf '%-26s %d\n' "$1" "$(wc -l <"$work/$2")"; }
 
 # What each of them handed in.
 ids users-abroad  platform/app-users.csv
@@ -40,6 +40,9 @@ both  copies-at-vendor incoming vendor-upload
 both  used-after incoming audience     # … and taken from there all the same
 both  list-at-vendor crm list
 both  canvass-at-vendor crm canvass
+both  crm-at-firm crm incoming
+union advertised vendor-upload emails
+both  crm-at-network crm advertised
 
 say app_users_abroad          users-abroad
 say app_users_canada          users-canada
@@ -64,6 +67,8 @@ say with_support_score        canvass-at-vendor
 say with_address              list-at-vendor
 say party_electors_at_vendor  crm
 say party_electors_open       crm
+say party_electors_at_firm    crm-at-firm
+say party_electors_at_network crm-at-network
 say advertised_profiles       vendor-upload
 say advertised_emails         emails
 say bought                    emails
