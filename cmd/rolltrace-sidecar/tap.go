@@ -6,20 +6,16 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
-	"github.com/spf13/pflag"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
 	"github.com/rolltrace/rolltrace/cmd/internal/config"
@@ -85,6 +81,7 @@ type clientSettings struct {
 	Purpose     string `yaml:"purpose"`
 	Agreement   string `yaml:"agreement"`
 	LegalBasis  string `yaml:"legal_basis"`
+	Entry       string `yaml:"entry"` // what rows that come in are: collect (the default) or merge
 }
 
 // validate says what is wrong with a tap, in one line that names the setting.
@@ -163,7 +160,7 @@ func (s *tapSettings) rules(org string) (pgtap.Rules, error) {
 			User: c.User, Database: c.Database, Application: c.Application, Destination: c.Destination,
 			Route: pgtap.Route{
 				Output: schema.Place(c.Place), Kind: schema.Kind(c.Kind), Actor: c.Actor, Purpose: c.Purpose,
-				Agreement: c.Agreement, LegalBasis: c.LegalBasis,
+				Agreement: c.Agreement, LegalBasis: c.LegalBasis, Entry: schema.Kind(c.Entry),
 			},
 		}
 		if c.Address != "" {
@@ -184,7 +181,9 @@ type tap struct {
 	catalogue *catalogue.Catalogue // nil without tables
 	analyst   *statement.Parser    // with the catalogue
 	rules     atomic.Pointer[pgtap.Rules]
-	listen    string
+	pair      atomic.Pointer[tls.Certificate] // that clients see; nil without TLS
+	config    pgtap.Config
+	settings  *tapSettings // in force
 }
 
 // newTaps makes the taps of the configuration. Nothing listens yet.
@@ -216,7 +215,7 @@ func newTaps(ctx context.Context, cfg *settings, to producers.Outbox, metrics *p
 }
 
 func newTap(ctx context.Context, cfg *settings, s *tapSettings, secret pseudonym.Secret, to producers.Outbox, metrics *pgtap.Metrics, log zerolog.Logger) (*tap, error) {
-	t := &tap{listen: s.Listen}
+	t := &tap{settings: s}
 	rules, err := s.rules(cfg.Org)
 	if err != nil {
 		return nil, err
@@ -225,14 +224,23 @@ func newTap(ctx context.Context, cfg *settings, s *tapSettings, secret pseudonym
 	c := pgtap.Config{
 		Listen: s.Listen, Server: s.Server, RequireTLS: s.RequireTLS, Replication: s.Replication == "allow", Outbox: to,
 		Window: s.Window.Std(), WindowKeys: s.WindowKeys, Log: log, Metrics: metrics,
-		Route: func(who pgtap.Client) pgtap.Route { return t.rules.Load().Route(who) },
+		Route:    func(who pgtap.Client) pgtap.Route { return t.rules.Load().Route(who) },
+		Unmapped: func() schema.Place { return t.rules.Load().Unmapped },
 	}
-	if c.TLS, c.ServerTLS, err = s.tls(); err != nil {
+	pair, err := s.pair()
+	if err != nil {
 		return nil, err
 	}
-	if err := s.bound(ctx, c); err != nil {
+	if pair != nil {
+		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return t.pair.Load(), nil }}
+	}
+	if c.ServerTLS, err = s.toServer(); err != nil {
 		return nil, err
 	}
+	if err := s.bound(ctx, c, pair); err != nil {
+		return nil, err
+	}
+	t.pair.Store(pair)
 	if len(s.Tables) > 0 {
 		if t.catalogue, err = s.newCatalogue(log); err != nil {
 			return nil, err
@@ -241,6 +249,7 @@ func newTap(ctx context.Context, cfg *settings, s *tapSettings, secret pseudonym
 		c.Catalogue, c.Analyst, c.KeyID = t.catalogue, t.analyst, secret.KeyID()
 		c.Keyer = func(space schema.IDSpace) pgtap.Keyer { return secret.Space(space) }
 	}
+	t.config = c
 	t.Tap, err = pgtap.New(c)
 	return t, err
 }
@@ -263,58 +272,6 @@ func (t *tap) run(ctx context.Context) error {
 	return t.Tap.Run(ctx)
 }
 
-// reload reads the taps' rules again whenever the process gets SIGHUP, until the context ends. Sessions go on; what their
-// clients read from then on goes where the new rules say. A file that is not good changes nothing.
-func reload(ctx context.Context, file, org string, taps []*tap, log zerolog.Logger) error {
-	if len(taps) == 0 {
-		return nil
-	}
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGHUP)
-	defer signal.Stop(asked)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-asked:
-		}
-		if err := reloadRules(file, org, taps); err != nil {
-			log.Error().Str("error", boot.Line(err)).Msg("rules are not reloaded; those before stay in force")
-			continue
-		}
-		log.Info().Msg("rules are reloaded")
-	}
-}
-
-func reloadRules(file, org string, taps []*tap) error {
-	fresh := newSettings()
-	flags := pflag.NewFlagSet("reload", pflag.ContinueOnError)
-	loader := config.Bind(flags, fresh)
-	if err := flags.Set("config", file); err != nil {
-		return err
-	}
-	if _, err := loader.Load(io.Discard); err != nil {
-		return err
-	}
-	if len(fresh.Taps) != len(taps) {
-		return fmt.Errorf("taps: %d in the file, and %d run: restart to change their number", len(fresh.Taps), len(taps))
-	}
-	rules := make([]pgtap.Rules, len(taps))
-	for i := range taps {
-		if fresh.Taps[i].Listen != taps[i].listen {
-			return fmt.Errorf("taps[%d].listen: %s runs: restart to change it", i, taps[i].listen)
-		}
-		var err error
-		if rules[i], err = fresh.Taps[i].rules(org); err != nil {
-			return fmt.Errorf("taps[%d].%w", i, err)
-		}
-	}
-	for i, t := range taps {
-		t.rules.Store(&rules[i])
-	}
-	return nil
-}
-
 func (s *tapSettings) newCatalogue(log zerolog.Logger) (*catalogue.Catalogue, error) {
 	tables, err := s.tables()
 	if err != nil {
@@ -335,47 +292,52 @@ func (s *tapSettings) newCatalogue(log zerolog.Logger) (*catalogue.Catalogue, er
 	})
 }
 
-func (s *tapSettings) tls() (client, server *tls.Config, err error) {
-	if s.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
-		if err != nil {
-			return nil, nil, fmt.Errorf("tls_cert: %w", err)
-		}
-		client = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+// pair is the certificate that clients see; nil for none.
+func (s *tapSettings) pair() (*tls.Certificate, error) {
+	if s.TLSCert == "" {
+		return nil, nil
 	}
+	pair, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("tls_cert: %w", err)
+	}
+	return &pair, nil
+}
+
+// toServer is the tap's side of TLS to the server; nil for none.
+func (s *tapSettings) toServer() (*tls.Config, error) {
 	if s.ServerTLS == "" || s.ServerTLS == "disable" {
-		return client, nil, nil
+		return nil, nil
 	}
 	name, _, _ := net.SplitHostPort(s.Server)
-	server = &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12, NextProtos: []string{"postgresql"}}
+	server := &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12, NextProtos: []string{"postgresql"}}
 	if s.ServerTLS == "require" {
 		server.InsecureSkipVerify = true // as sslmode=require: encrypted, and whoever it is
 	}
 	if s.ServerCA != "" {
 		pem, err := os.ReadFile(s.ServerCA)
 		if err != nil {
-			return nil, nil, fmt.Errorf("server_ca: %w", err)
+			return nil, fmt.Errorf("server_ca: %w", err)
 		}
 		server.RootCAs = x509.NewCertPool()
 		if !server.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, nil, fmt.Errorf("server_ca: %s: no certificate in it", filepath.Base(s.ServerCA))
+			return nil, fmt.Errorf("server_ca: %s: no certificate in it", filepath.Base(s.ServerCA))
 		}
 	}
-	return client, server, nil
+	return server, nil
 }
 
 // bound refuses TLS on both sides where SCRAM would fail: it binds the password to the certificate that the client
 // sees, which has to be the server's.
-func (s *tapSettings) bound(ctx context.Context, c pgtap.Config) error {
-	if c.TLS == nil || c.ServerTLS == nil || s.SCRAM == "none" {
+func (s *tapSettings) bound(ctx context.Context, c pgtap.Config, pair *tls.Certificate) error {
+	if pair == nil || c.ServerTLS == nil || s.SCRAM == "none" {
 		return nil
 	}
 	theirs, err := pgtap.ServerCertificate(ctx, c)
 	if err != nil {
 		return fmt.Errorf("server_tls: the server's certificate cannot be compared with the tap's, as SCRAM wants: %w", err)
 	}
-	ours := c.TLS.Certificates[0].Certificate[0]
-	if string(theirs) != string(ours) {
+	if string(theirs) != string(pair.Certificate[0]) {
 		return errors.New("tls_cert: with TLS on both sides SCRAM binds passwords to the server's certificate, and the tap's is another: " +
 			"give the tap the server's certificate and key, or use a local leg without TLS (server_tls: disable), or say scram: none if no user has a SCRAM password")
 	}

@@ -51,7 +51,7 @@ func freeAddress(t *testing.T) string {
 // Through the running sidecar: what a client reads is at the hub, with where it went and what for.
 func TestTap(t *testing.T) {
 	server := schematest.PostgresOf(t, schematest.PostgresConfig{})
-	server.Run(t, "postgres", "CREATE TABLE voters (id int, name text, home text); INSERT INTO voters SELECT i, 'invented', 'nowhere' FROM generate_series(1, 100) i")
+	server.Run(t, "postgres", "CREATE TABLE voters (id int, name text, home text); INSERT INTO voters SELECT i, 'invented', 'nowhere' FROM generate_series(1, 100) i; CREATE TABLE donors AS SELECT id FROM voters WHERE id < 4")
 	d := newDesk(t)
 	hub := d.startHub()
 	listen := freeAddress(t)
@@ -92,7 +92,11 @@ func TestTap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.write("sidecar.yaml", bytes.ReplaceAll(content, []byte("party-a/reports"), []byte("acme-mail/reports")))
+	d.write("sidecar.yaml", bytes.ReplaceAll(content, []byte("window: 100ms"), []byte("window: 200ms")))
+	_ = run.Process.Signal(syscall.SIGHUP)
+	run.says("taps[0].window: is another than the tap was started with: restart to change it")
+	content = bytes.ReplaceAll(content, []byte("party-a/reports/{application}"), []byte("acme-mail/reports/{application}\n        entry: merge"))
+	d.write("sidecar.yaml", bytes.ReplaceAll(content, []byte("    clients:"), []byte("      - {table: donors, place: party-a/money/donors, ids: [id]}\n    clients:")))
 	_ = run.Process.Signal(syscall.SIGHUP)
 	run.says("rules are reloaded")
 	read("weekly-4", "SELECT id FROM voters WHERE id = 4")
@@ -100,6 +104,18 @@ func TestTap(t *testing.T) {
 		return m.Output == "acme-mail/reports/weekly-4" && m.Kind == schema.Share
 	}) {
 		t.Error("the new rules are not in force")
+	}
+	read("weekly-5", "SELECT id FROM donors; INSERT INTO donors VALUES (7)")
+	came := hub.closed(5)
+	if !slices.ContainsFunc(came, func(m *schema.Movement) bool {
+		return m.Output == "acme-mail/reports/weekly-5" && m.Inputs[0].Place == "party-a/money/donors"
+	}) {
+		t.Error("the new table is not known")
+	}
+	if !slices.ContainsFunc(came, func(m *schema.Movement) bool {
+		return m.Kind == schema.Merge && m.Output == "party-a/money/donors" && slices.Equal(hub.keys(m, 0), d.want(schema.ElectorID, "7"))
+	}) {
+		t.Error("the entry is no merge")
 	}
 	run.stop()
 }

@@ -1,7 +1,6 @@
 package pgtap
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -51,14 +50,13 @@ type back struct {
 	long     longRow // a row that is too long to be held
 	rows     rows    // of a COPY
 
-	described *plan    // of the portal that was described last
-	returned  struct { // what came back of the rows that the statement changed
-		sets    []schema.IDSpace
-		keys    [][]schema.Key
-		unkeyed []uint64
-	}
-	changed bool     // names may stand for something else when the transaction has committed
-	refined struct { // the plan that was refined last
+	described *plan     // of the portal that was described last
+	hidden    hidden    // a result that is the tap's alone
+	returned  *pile     // what came back of the rows that the statement has changed
+	waiting   []pending // of a transaction that has committed: recorded when the request has ended
+	asking    asking
+	changed   bool     // names may stand for something else when the transaction has committed
+	refined   struct { // the plan that was refined last
 		from, to *plan
 		by       *Reading
 	}
@@ -143,6 +141,13 @@ func (b *back) scan(ctx context.Context) (again bool, err error) {
 		if at == b.in.to && b.passing == 0 {
 			break
 		}
+		if b.hidden.drop > 0 {
+			more, err := b.hide(at)
+			if err != nil || !more {
+				return false, err
+			}
+			continue
+		}
 		if b.passing > 0 {
 			n := min(b.passing, b.in.to-at)
 			b.passing -= n
@@ -171,10 +176,17 @@ func (b *back) scan(ctx context.Context) (again bool, err error) {
 		body := b.in.data[at+headerSize : at+have : at+have]
 		switch kind {
 		case 'D':
-			if b.plan == nil {
+			if b.plan == nil && !b.hidden.active {
 				if err := b.openPortal(ctx); err != nil {
 					return false, err
 				}
+			}
+			if b.hidden.active {
+				more, err := b.hide(at)
+				if err != nil || !more {
+					return false, err
+				}
+				continue
 			}
 			if !b.plan.recordsElectors() {
 				break
@@ -210,7 +222,7 @@ func (b *back) scan(ctx context.Context) (again bool, err error) {
 			}
 		case 'A', 'N': // notices and notifications come at any time
 		default:
-			if have < total && total <= maxControl && kind != 'E' && kind != 'V' {
+			if have < total && total <= maxControl && kind != 'V' && (kind != 'E' || b.track.now().returns != nil) {
 				return b.ended(), nil
 			}
 			if kind == 'R' && b.unbound && have == total {
@@ -219,17 +231,23 @@ func (b *back) scan(ctx context.Context) (again bool, err error) {
 				body = b.in.data[at+headerSize : at+have : at+have]
 			}
 			large := b.large
-			swallowed, err := b.control(ctx, kind, body, have == total)
+			fate, edits, err := b.control(ctx, kind, body, have == total)
 			if err != nil {
 				return false, err
 			}
-			if swallowed {
-				copy(b.in.data[at:], b.in.data[at+have:b.in.to])
-				b.in.to -= have
-				if have < total {
-					return false, fmt.Errorf("%w: the server sent a description of %d bytes", errProtocol, total)
-				}
+			switch {
+			case fate != goesOn && have < total:
+				return false, fmt.Errorf("%w: the server sent a description of %d bytes", errProtocol, total)
+			case fate == isSwallowed:
+				b.remove(at, at+total)
 				continue
+			case fate == isNoData:
+				b.remove(at+copy(b.in.data[at:], noData), at+total)
+				total = len(noData)
+				have = total
+			case len(edits) > 0 && have == total:
+				total = b.shift(at, total, edits)
+				have = total
 			}
 			if large != nil && b.plan == nil {
 				b.pass(have)
@@ -259,97 +277,27 @@ func (b *back) finish(err error) error {
 		b.torn = b.large.torn
 		b.large = nil
 	}
+	b.drop()
 	b.in.free()
 	return err
 }
 
-// control takes note of a message that is not a row. swallowed says that it is not for the client.
-func (b *back) control(ctx context.Context, kind byte, body []byte, complete bool) (swallowed bool, err error) {
-	switch kind {
-	case 'S':
-		b.parameter(body)
-		return false, nil
-	case 'c': // CopyDone: CommandComplete follows
-		return false, nil
-	case 'K':
-		b.key = append([]byte(nil), body...)
-		if b.replicates {
-			if err := b.beginWhole(ctx); err != nil {
-				return false, err
-			}
+// drop gives up what was kept for commits that will not come.
+func (b *back) drop() {
+	b.returned.drop()
+	b.hidden.pile.drop()
+	for _, deeds := range [][]pending{b.state.deeds, b.waiting} {
+		for _, d := range deeds {
+			d.pile.drop()
 		}
 	}
-	r := b.track.answer(kind)
-	if r.unexpected {
-		return false, fmt.Errorf("%w: the server sent a message of type %q that nobody asked for", errProtocol, kind)
+	if e := b.track.entered(); e != nil {
+		e.pile.drop()
 	}
-	switch kind {
-	case 'T', 'n':
-		p := unseenPlan
-		if kind == 'T' {
-			if p, err = b.trace(ctx, body, complete); err != nil {
-				return false, err
-			}
-		}
-		switch {
-		case r.item.kind == 'Q':
-			if err := b.open(ctx, p, r.item); err != nil {
-				return false, err
-			}
-		case r.item.flags&ofPortal != 0:
-			b.described = p
-		}
-	case '2': // BindComplete: another portal
-		b.described = nil
-		b.plan = nil
-	case 'H':
-		if b.replicates { // a backup, or what is recorded as whole anyway
-			b.plan = unseenPlan
-		} else if err := b.openCopy(ctx, body, r.item); err != nil {
-			return false, err
-		}
-	case 'G', 'W':
-		b.plan = unseenPlan
-	case 'C', 'I', 's', 'E':
-		if err := b.close(ctx, r, kind, body); err != nil {
-			return false, err
-		}
-	case 'Z':
-		if err := b.ready(ctx, body); err != nil {
-			return false, err
-		}
-		if path, before := b.state.now[settingPath], b.path.Load(); before == nil || *before != path {
-			b.path.Store(&path)
-		}
-	}
-	return r.item.flags&swallow != 0 && kind != 'E', nil
 }
 
-// ready takes note of the end of a request.
-func (b *back) ready(ctx context.Context, body []byte) error {
-	b.plan, b.described, b.part = nil, nil, 0
-	if len(body) == 1 {
-		b.status.Store(uint32(body[0]))
-		if err := b.commit(ctx, b.state.ready(body[0])); err != nil {
-			return err
-		}
-		b.announce()
-	}
-	if b.tap.draining() {
-		_ = b.server.SetReadDeadline(time.Now()) // it looks whether it can end
-	}
-	return nil
-}
-
-// parameter takes note of what the server says of the session.
-func (b *back) parameter(body []byte) {
-	name, rest, _ := bytes.Cut(body, []byte{0})
-	if string(name) != "application_name" {
-		return
-	}
-	value, _, _ := bytes.Cut(rest, []byte{0})
-	b.who.Application = string(value)
-}
+// look makes the next read return at once, to see whether the tap ends.
+func (b *back) look() { _ = b.server.SetReadDeadline(time.Now()) }
 
 // newRecorder makes the recorder of a session: it records as the database's user at the client's address.
 func newRecorder(cfg Config, by schema.RecordedBy) (*producers.Recorder, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 )
 
 // rows reads the rows of a COPY … TO STDOUT. Postgres sends each in a CopyData of its own; in binary the first
@@ -40,6 +41,22 @@ func (b *back) openCopy(ctx context.Context, body []byte, of item) error {
 	if b.plan = p; b.plan.recordsElectors() {
 		b.begin(of)
 	}
+	return nil
+}
+
+// openEntry begins the reading of a COPY from the client.
+func (b *back) openEntry(ctx context.Context, body []byte, of item) error {
+	var reader *entry
+	if part := b.currentPart(of); part != nil && part.Copy != nil && len(body) >= 3 && !part.Unknown {
+		read, err := b.reading(ctx, part)
+		if err != nil {
+			return err
+		}
+		if read != nil && len(read.Deeds) == 1 && read.Deeds[0].Verb == Enter {
+			reader = b.newEntry(read, part.Copy, int(binary.BigEndian.Uint16(body[1:])), body[0] == 1)
+		}
+	}
+	b.track.enter(reader)
 	return nil
 }
 
@@ -144,8 +161,8 @@ func escaped(text []byte) bool {
 	return n%2 == 1
 }
 
-// unescape reads a value of the text format. Postgres writes \b \f \n \r \t \v, and a backslash before any character that
-// would mean something else.
+// unescape reads a value of the text format: \b \f \n \r \t \v, a character's number in octal or hexadecimal digits, and a
+// backslash before any character that would mean something else.
 func (h *harvest) unescape(value []byte) []byte {
 	start := len(h.text)
 	for i := 0; i < len(value); i++ {
@@ -155,6 +172,9 @@ func (h *harvest) unescape(value []byte) []byte {
 			c = value[i]
 			if at := bytes.IndexByte([]byte("bfnrtv"), c); at >= 0 {
 				c = "\b\f\n\r\t\v"[at]
+			} else if number, digits := numbered(value[i:]); digits > 0 {
+				c = number
+				i += digits - 1
 			}
 		}
 		h.text = append(h.text, c)
@@ -207,4 +227,24 @@ func (r *rows) csv(h *harvest, p *plan, line []byte) {
 			}
 		}
 	}
+}
+
+// numbered is the character that octal or hexadecimal digits stand for, and how many they are with the x; 0 for none.
+func numbered(text []byte) (c byte, digits int) {
+	base, most, from := 8, 3, 0
+	if text[0] == 'x' {
+		base, most, from = 16, 2, 1
+	}
+	n := 0
+	for n < most && from+n < len(text) {
+		if _, err := strconv.ParseUint(string(text[from+n]), base, 8); err != nil {
+			break
+		}
+		n++
+	}
+	if n == 0 {
+		return 0, 0
+	}
+	number, _ := strconv.ParseUint(string(text[from:from+n]), base, 16)
+	return byte(number), from + n
 }

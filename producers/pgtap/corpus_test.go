@@ -76,7 +76,7 @@ func corpusConfig(b *bench) func(*pgtap.Config) {
 			Connect: func(ctx context.Context, database string) (*pgx.Conn, error) {
 				return pgx.Connect(ctx, b.server.URL(database))
 			},
-			Tables: []catalogue.Table{roll, table("donors", "party-a/money/donors", "donor"), table("parts", "party-a/crm/parts", "id")},
+			Tables: []catalogue.Table{roll, table("donors", "party-a/money/donors", "donor"), table("parts", "party-a/crm/parts", "id"), table("numbered", "party-a/crm/numbered", "id")},
 		})
 		if err != nil {
 			b.t.Fatal(err)

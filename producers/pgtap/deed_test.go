@@ -36,7 +36,7 @@ func TestDeeds(t *testing.T) {
 	b := newBench(t, nil)
 	b.stop()
 	database := b.server.Database(t)
-	b.server.Run(t, database, corpusRoll)
+	b.server.Run(t, database, corpusRoll+`CREATE TABLE unnumbered (name text); CREATE TABLE numbered (id serial PRIMARY KEY, label text)`)
 	b.start(func(cfg *pgtap.Config) {
 		corpusConfig(b)(cfg)
 		cfg.Route = func(who pgtap.Client) pgtap.Route {
@@ -44,16 +44,16 @@ func TestDeeds(t *testing.T) {
 		}
 	})
 	const (
-		enters  = "collect party-a/people/u1>party-a/crm/voters counted "
-		removes = "destroy party-a/crm/voters> counted "
+		enters  = "collect party-a/people/u1>party-a/crm/voters listed "
+		removes = "destroy party-a/crm/voters> listed "
 		reads   = "access party-a/crm/voters>party-a/people/u1 listed "
 	)
 	cases := []struct {
 		name, sql string
 		want      []string
 	}{
-		{"insert", "INSERT INTO voters (id) VALUES (1), (2)", []string{enters + "2"}},
-		{"insert-begin", "BEGIN; INSERT INTO voters (id) VALUES (3); COMMIT; SELECT 1", []string{enters + "1"}},
+		{"insert", "INSERT INTO voters (id) VALUES (1), (2)", []string{enters + "2 2"}},
+		{"insert-begin", "BEGIN; INSERT INTO voters (id) VALUES (3); COMMIT; SELECT 1", []string{enters + "1 1"}},
 		{"insert-undone", "BEGIN; INSERT INTO voters (id) VALUES (4); ROLLBACK", nil},
 		{"insert-failed", "INSERT INTO voters (id) VALUES (4); SELECT 1 / 0", nil},
 		{"insert-aborted", "BEGIN; INSERT INTO voters (id) VALUES (4); SELECT 1 / 0", nil},
@@ -61,8 +61,8 @@ func TestDeeds(t *testing.T) {
 		{"insert-returning", "INSERT INTO voters (id) VALUES (5) RETURNING id", []string{
 			reads + "1 1", "collect party-a/people/u1>party-a/crm/voters listed 1 1",
 		}},
-		{"savepoint", "BEGIN; INSERT INTO voters (id) VALUES (6); SAVEPOINT s; DELETE FROM voters; ROLLBACK TO s; INSERT INTO voters (id) VALUES (7); RELEASE s; COMMIT", []string{enters + "2"}},
-		{"delete", "DELETE FROM voters WHERE id IN (1, 2, 3)", []string{removes + "3"}},
+		{"savepoint", "BEGIN; INSERT INTO voters (id) VALUES (6); SAVEPOINT s; DELETE FROM voters; ROLLBACK TO s; INSERT INTO voters (id) VALUES (7); RELEASE s; COMMIT", []string{enters + "2 2"}},
+		{"delete", "DELETE FROM voters WHERE id IN (1, 2, 3)", []string{removes + "3 3"}},
 		{"delete-none", "DELETE FROM voters WHERE id < 0", nil},
 		{"delete-undone", "BEGIN; DELETE FROM voters; ROLLBACK", nil},
 		{"delete-undone-read", "BEGIN; DELETE FROM voters WHERE id = 7000001 RETURNING id; ROLLBACK", []string{reads + "1 1"}},
@@ -70,19 +70,46 @@ func TestDeeds(t *testing.T) {
 			reads + "2 2", "destroy party-a/crm/voters> listed 2 2",
 		}},
 		{"delete-nested", "WITH d AS (DELETE FROM voters WHERE id = 7 RETURNING id) SELECT count(*) FROM d", []string{
-			"access party-a/crm/voters>party-a/people/u1 counted 0", removes + "0",
+			"access party-a/crm/voters>party-a/people/u1 counted 0", "destroy party-a/crm/voters> counted 0",
 		}},
-		{"create-as", "CREATE TABLE taken AS SELECT * FROM voters WHERE id < 7000011", []string{"export party-a/crm/voters>party-a/crm/taken counted 10"}},
-		{"select-into", "SELECT id INTO TEMP mine FROM voters", []string{"export party-a/crm/voters>party-a/crm/mine counted 60"}},
-		{"insert-select", "INSERT INTO other SELECT id, name, poll FROM voters WHERE id > 7000058", []string{"export party-a/crm/voters>party-a/crm/other counted 2"}},
-		{"insert-configured", "INSERT INTO parts SELECT id, poll FROM voters WHERE id = 7000059", []string{"export party-a/crm/voters>party-a/crm/parts counted 1"}},
-		{"matview", "REFRESH MATERIALIZED VIEW m_voters", []string{"export party-a/crm/voters>party-a/crm/m_voters counted 0"}},
-		{"create-matview", "CREATE MATERIALIZED VIEW m_more AS SELECT id FROM voters", []string{"export party-a/crm/voters>party-a/crm/m_more counted 60"}},
+		{"create-as", "CREATE TABLE taken AS SELECT * FROM voters WHERE id < 7000011", []string{"export party-a/crm/voters>party-a/crm/taken listed 10 10"}},
+		{"select-into", "SELECT id INTO TEMP mine FROM voters", []string{"export party-a/crm/voters>party-a/crm/mine listed 60 60"}},
+		{"insert-select", "INSERT INTO other SELECT id, name, poll FROM voters WHERE id > 7000058", []string{"export party-a/crm/voters>party-a/crm/other listed 2 2"}},
+		{"insert-configured", "INSERT INTO parts SELECT id, poll FROM voters WHERE id = 7000059", []string{"export party-a/crm/voters>party-a/crm/parts listed 1 1"}},
+		{"matview", "REFRESH MATERIALIZED VIEW m_voters", []string{"export party-a/crm/voters>party-a/crm/m_voters listed 10 10"}},
+		{"create-matview", "CREATE MATERIALIZED VIEW m_more AS SELECT id FROM voters", []string{"export party-a/crm/voters>party-a/crm/m_more listed 60 60"}},
+		{"create-noid", "CREATE TABLE noid AS SELECT name FROM voters", []string{"export party-a/crm/voters>party-a/crm/noid whole"}},
+		{"create-some", "CREATE TABLE few AS SELECT name FROM voters WHERE id < 7000011", []string{"export party-a/crm/voters>party-a/crm/few counted 10"}},
+		{"create-named", "BEGIN; CREATE TABLE \"Na\"\"med\" (a, b) AS SELECT name, id FROM voters WHERE id < 7000011; COMMIT", []string{
+			"export party-a/crm/voters>party-a/crm/na-med listed 10 10",
+		}},
+		{"create-gone", "CREATE TABLE gone AS SELECT * FROM voters WHERE id < 7000011; DROP TABLE gone", []string{"export party-a/crm/voters>party-a/crm/gone counted 10"}},
+		{"insert-select-named", "INSERT INTO other (poll, id) SELECT poll, id FROM donors JOIN voters USING (id) WHERE id < 7000043", []string{
+			"export party-a/crm/voters>party-a/money/other listed 2 2",
+		}},
+		{"insert-select-noid", "INSERT INTO unnumbered SELECT name FROM voters", []string{"export party-a/crm/voters>party-a/crm/unnumbered whole"}},
+		{"insert-default", "INSERT INTO numbered (label) VALUES ('a'), ('b')", []string{"collect party-a/people/u1>party-a/crm/numbered listed 2 2"}},
+		{"insert-conflict", "INSERT INTO numbered (id, label) VALUES (1, 'a'), (3, 'b') ON CONFLICT DO NOTHING", []string{"collect party-a/people/u1>party-a/crm/numbered listed 1 1"}},
+		{"insert-two", "INSERT INTO voters (id) VALUES (11); SELECT 1; INSERT INTO voters (id) VALUES (12)", []string{enters + "2 2"}},
+		{"insert-again", "BEGIN; INSERT INTO voters (id) VALUES (13); DELETE FROM voters WHERE id = 13; INSERT INTO voters (id) VALUES (13); COMMIT", []string{
+			enters + "1 1", enters + "1 1", removes + "1 1",
+		}},
+		{"delete-using", "DELETE FROM voters AS v USING other o WHERE v.id = 11 AND o.id = 1", []string{removes + "1 1"}},
+		{"delete-renamed", "BEGIN; ALTER TABLE donors RENAME TO gone2; DELETE FROM gone2 WHERE donor = 7000041; ROLLBACK", nil},
+		{"shadowed", "CREATE TEMP TABLE voters (name text); INSERT INTO voters VALUES ('x'); SELECT 1", []string{enters[:len(enters)-7] + "counted 1"}},
+		{"role", "SET ROLE postgres; INSERT INTO voters (id) VALUES (14)", []string{enters[:len(enters)-7] + "counted 1"}},
+		{"server-file", "COPY voters TO '/dev/null'", []string{"export party-a/crm/voters>party-a/unmapped/postgres whole"}},
+		{"server-program", "COPY (SELECT id FROM voters WHERE id BETWEEN 7000001 AND 7000010) TO PROGRAM 'cat > /dev/null'", []string{"export party-a/crm/voters>party-a/unmapped/postgres counted 10"}},
+		{"server-undone", "BEGIN; COPY (SELECT count(*) FROM voters) TO '/dev/null'; ROLLBACK", []string{"export party-a/crm/voters>party-a/unmapped/postgres counted 0"}},
+		{"server-fails", "COPY (SELECT 1 / (id - 7000005) FROM voters) TO '/dev/null'", []string{"export party-a/crm/voters>party-a/unmapped/postgres counted 0"}},
+		{"server-in", "COPY numbered FROM PROGRAM 'echo 44,x' CSV", []string{"collect party-a/unmapped/postgres>party-a/crm/numbered counted 1"}},
 		{"create-empty", "CREATE TABLE none AS SELECT * FROM voters WITH NO DATA", nil},
 		{"truncate-undone", "BEGIN; TRUNCATE voters; ROLLBACK", nil},
 		{"explain", "EXPLAIN ANALYZE DELETE FROM donors", []string{"destroy party-a/money/donors> counted 0"}},
 		{"update", "UPDATE voters SET poll = 1", nil},
 		{"prepared", "PREPARE p AS DELETE FROM parts WHERE id = $1; EXECUTE p (7000001)", []string{"destroy party-a/crm/parts> counted 1"}},
+		{"partition-emptied", "TRUNCATE parts_a", []string{"destroy party-a/crm/parts> counted 0"}},
+		{"drop", "DROP TABLE parts", []string{"destroy party-a/crm/parts> whole"}},
 		{"truncate", "TRUNCATE voters, other", []string{"destroy party-a/crm/voters> whole"}},
 	}
 	for _, c := range cases {
@@ -95,7 +122,7 @@ func TestDeeds(t *testing.T) {
 	cases = append(cases, struct {
 		name, sql string
 		want      []string
-	}{"copy-in", "", []string{enters + "3"}})
+	}{"copy-in", "", []string{enters + "3 3"}})
 	b.stop()
 	r := read(t, b.outbox)
 	for _, c := range cases {

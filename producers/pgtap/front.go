@@ -26,12 +26,13 @@ type front struct {
 	out     []byte // what goes out before in.data[in.from:], when something was put in
 	passing int    // bytes of a message's body that go on unseen
 
-	statements map[string]*Statement // by name
-	portals    map[string]*Statement // by name
-	described  string                // portal that the client or the tap had described since the last Sync, and nothing
-	known      bool                  // has run since; known says that there is one
-	copying    bool                  // the last message was CopyData
-	over       bool                  // Terminate was sent
+	described string          // portal that the client or the tap had described since the last Sync, and nothing
+	known     bool            // has run since; known says that there is one
+	copying   bool            // the last message was CopyData
+	entry     *entry          // that reads it; nil for nobody
+	became    bool            // the session may be another user's
+	made      map[string]bool // tables that were made in the transaction
+	over      bool            // Terminate was sent
 }
 
 // run ends with nil when the client has ended its side.
@@ -61,7 +62,9 @@ func (f *front) send(end int) error {
 	if len(part) == 0 {
 		return nil
 	}
+	f.toServer.Lock()
 	_, err := f.server.Write(part)
+	f.toServer.Unlock()
 	f.in.from = end
 	if cap(f.out) > bufferSize {
 		f.out = nil
@@ -85,6 +88,9 @@ func (f *front) scan() (end int, err error) {
 	for at < f.in.to {
 		if f.passing > 0 {
 			n := min(f.passing, f.in.to-at)
+			if f.copying {
+				f.entry.take(f.in.data[at : at+n])
+			}
 			f.passing -= n
 			at += n
 			continue
@@ -122,6 +128,8 @@ func (f *front) wants(kind byte, length int, body []byte) bool {
 		return length <= maxStatement
 	case 'D', 'E', 'C':
 		return length <= maxSmall
+	case 'F':
+		return len(body) < 4
 	case 'B': // the names, not the values
 		_, _, ok := names(body)
 		return !ok && len(body) < maxSmall
@@ -138,46 +146,67 @@ func (f *front) request(kind byte, at int, body []byte, complete bool) error {
 	switch kind {
 	case 'Q':
 		f.known = false
-		statement := f.analyse(body, complete)
-		if f.refuses(statement) {
+		of := prepared{statement: f.analyse(body, complete)}
+		if f.refuses(of.statement) {
 			f.replace(at, headerSize+len(body), raiseSimple())
-			statement = nil
+			of.statement = nil
+		} else if longer, added := f.extend(of.statement, body); added != nil {
+			of.returns = added
+			f.replace(at, headerSize+len(body), own(nil, 'Q', string(longer)))
 		}
-		ok = f.track.push(item{kind: 'Q', statement: statement})
+		ok = f.track.push(item{kind: 'Q', flags: f.note(of.statement), prepared: of})
 	case 'P':
 		name, text, _ := cutName(body)
-		remember(&f.statements, name, f.analyse(text, complete))
-		ok = f.track.push(item{kind: 'P'})
+		of := prepared{statement: f.analyse(text, complete)}
+		if longer, added := f.extend(of.statement, text); added != nil {
+			of.returns = added
+			f.replace(at, headerSize+len(body), own(nil, 'P', string(name)+"\x00"+string(longer)))
+		}
+		ok = f.track.name(item{kind: 'P', flags: f.note(of.statement)}, false, name, of)
 	case 'B':
 		f.known = false
 		portal, statement, named := names(body)
-		if named {
-			remember(&f.portals, portal, f.statements[string(statement)])
-		}
-		ok = f.track.push(item{kind: 'B'})
+		ok = f.track.bind(portal, statement, named)
 	case 'D':
 		i := item{kind: 'D'}
-		if len(body) > 0 && body[0] == 'P' {
-			i.flags = ofPortal
-			f.describe(body[1:])
+		if len(body) > 0 {
+			if body[0] == 'P' {
+				i.flags = ofPortal
+				f.describe(body[1:])
+			}
+			name, _, _ := cutName(body[1:])
+			i.prepared = f.track.named(body[0] == 'P', name)
 		}
 		ok = f.track.push(i)
 	case 'E':
 		ok = f.execute(at, body)
 	case 'C':
 		f.known = false
-		ok = f.track.push(item{kind: 'C'})
+		if len(body) == 0 {
+			ok = f.track.push(item{kind: 'C'})
+			break
+		}
+		name, _, _ := cutName(body[1:])
+		ok = f.track.name(item{kind: 'C'}, body[0] == 'P', name, prepared{})
 	case 'S':
 		f.known = false
 		ok = f.track.push(item{kind: 'S'})
 	case 'F':
 		f.known = false
-		ok = f.track.push(item{kind: 'F'})
+		i := item{kind: 'F'}
+		if len(body) >= 4 {
+			i.function = binary.BigEndian.Uint32(body)
+		}
+		ok = f.track.push(i)
 	case copyData:
 		if !f.copying {
 			f.copying = true
-			ok = f.track.push(item{kind: copyData})
+			if err := f.send(at); err != nil {
+				return err
+			}
+			f.entry, ok = f.track.data(f.tap.cfg.Analyst != nil)
 		}
+		f.entry.take(body)
 	case copyDone, 'f':
 		ok = f.track.push(item{kind: copyDone})
 	case 'X':
@@ -202,8 +231,12 @@ func (f *front) describe(body []byte) {
 
 // execute makes sure that the rows of a portal are described before they come.
 func (f *front) execute(at int, body []byte) bool {
-	name, _, _ := bytes.Cut(body, []byte{0})
-	e := item{kind: 'E', statement: f.portals[string(name)]}
+	name, limit, _ := bytes.Cut(body, []byte{0})
+	e := item{kind: 'E', prepared: f.track.named(true, name)}
+	if e.returns != nil && len(limit) == 4 {
+		// What changes rows is not done in parts: so it is no more when it returns some.
+		clear(limit)
+	}
 	if f.refuses(e.statement) {
 		f.replace(at, headerSize+len(body), raiseExtended())
 		f.known = false
@@ -218,7 +251,7 @@ func (f *front) execute(at int, body []byte) bool {
 	binary.BigEndian.PutUint32(message[1:], uint32(len(message)-1))
 	f.put(at, message)
 	f.known, f.described = true, string(name)
-	return f.track.push(item{kind: 'D', flags: ofPortal | swallow}, e)
+	return f.track.push(item{kind: 'D', flags: ofPortal | swallow, prepared: e.prepared}, e)
 }
 
 // analyse is what a statement's text says; nil if it is too long to be looked at, or nobody looks at any.
@@ -228,24 +261,6 @@ func (f *front) analyse(text []byte, complete bool) *Statement {
 	}
 	text, _, _ = bytes.Cut(text, []byte{0})
 	return f.tap.cfg.Analyst.Analyse(text)
-}
-
-// remember keeps what a name stands for. With too many names it forgets all of them: then nothing is known of them.
-func remember(known *map[string]*Statement, name []byte, s *Statement) {
-	if s == nil && len(*known) == 0 {
-		return
-	}
-	if *known == nil {
-		*known = make(map[string]*Statement)
-	}
-	if len(*known) >= maxNames {
-		clear(*known)
-	}
-	if s == nil {
-		delete(*known, string(name))
-		return
-	}
-	(*known)[string(name)] = s
 }
 
 func cutName(body []byte) (name, rest []byte, ok bool) { return bytes.Cut(body, []byte{0}) }

@@ -74,6 +74,11 @@ func (odd) Read(context.Context, Session, any) (*Reading, error) {
 	return &Reading{Gap: -1}, nil
 }
 
+func (odd) Returnable(context.Context, Session, *Target) ([]string, bool, error) {
+	return nil, false, nil
+}
+func (odd) Function(context.Context, string, uint32) ([]schema.Place, error) { return nil, nil }
+
 type firstBytes struct{}
 
 func (firstBytes) Keys(dst []schema.Key, ids [][]byte) []schema.Key {

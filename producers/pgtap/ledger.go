@@ -55,7 +55,8 @@ type window struct {
 	flying    bool
 	next      *batch
 	closed    bool
-	company   int // results that came together lately: a batch waits a moment for as many
+	ending    bool // it takes nothing more, and closes when it has landed
+	company   int  // results that came together lately: a batch waits a moment for as many
 }
 
 // gatherTime is how long a batch waits for company that is on its way back. Two groups of sessions that take turns at the
@@ -130,7 +131,7 @@ func (l *ledger) forget(f flow, w *window) {
 func (w *window) add(h *harvest) (*batch, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
+	if w.closed || w.ending {
 		return nil, false
 	}
 	fresh := w.recording == nil
@@ -207,7 +208,7 @@ func (w *window) fly(ctx context.Context, b *batch) {
 		w.company = min(max(w.company, b.results+w.next.results), maxCompany)
 		w.depart(w.next)
 	}
-	if err != nil || w.held >= w.ledger.cfg.WindowKeys {
+	if err != nil || w.held >= w.ledger.cfg.WindowKeys || w.ending {
 		w.close(schema.Completed)
 	}
 	w.mu.Unlock()
@@ -253,7 +254,8 @@ func (w *window) commit(ctx context.Context, recording *producers.Recording, b *
 // close ends the movement, in the background; with mu held. What is still to come goes into another window.
 func (w *window) close(outcome schema.Outcome) {
 	if w.closed || w.flying || w.next != nil {
-		return // whoever flies closes it, or the next sweep
+		w.ending = true // whoever flies last closes it
+		return
 	}
 	w.closed = true
 	if w.recording == nil {
@@ -282,10 +284,25 @@ func (l *ledger) sweep(now time.Time, age time.Duration) {
 		if now.Sub(w.opened) >= age {
 			w.close(schema.Completed)
 		}
-		if w.closed {
+		if w.closed || w.ending {
 			delete(l.windows, f)
 		}
 		w.mu.Unlock()
+	}
+}
+
+// part closes what goes to a place: electors are taken away there, and who comes after that comes in another movement.
+func (l *ledger) part(place schema.Place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for f, w := range l.windows {
+		if f.route.Output != place {
+			continue
+		}
+		w.mu.Lock()
+		w.close(schema.Completed)
+		w.mu.Unlock()
+		delete(l.windows, f)
 	}
 }
 

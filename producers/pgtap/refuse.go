@@ -145,10 +145,7 @@ func (f *front) refuses(s *Statement) bool {
 
 // matters says whether a statement reads or changes configured tables, as far as that can be told before.
 func (f *front) matters(s *Statement) bool {
-	session := Session{Database: f.who.Database, User: f.who.User}
-	if path := f.path.Load(); path != nil {
-		session.Path = *path
-	}
+	session := f.naming()
 	for i := range s.Parts {
 		part := &s.Parts[i]
 		if part.Unknown {

@@ -116,6 +116,9 @@ func (b *back) piece(ctx context.Context) error {
 	b.scanned -= b.clear
 	b.clear = 0
 	b.harvest.key(b.keyers)
+	if b.plan != nil { // else it has ended
+		b.gather(b.plan)
+	}
 	err := b.large.take(ctx, piece, &b.harvest, b.passing > 0 || b.long.active)
 	b.harvest.empty()
 	return b.withdraw(ctx, err)

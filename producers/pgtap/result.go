@@ -30,6 +30,10 @@ func (b *back) endLarge(ctx context.Context) error {
 // openPortal begins the result of an Execute: its rows come without a word before them.
 func (b *back) openPortal(ctx context.Context) error {
 	of := b.track.now()
+	if of.kind == 'E' && of.returns != nil && b.hidden.described != nil {
+		b.hidden.begin(b.session, b.hidden.described)
+		return nil
+	}
 	if of.kind != 'E' || b.described == nil {
 		return fmt.Errorf("%w: the server sent rows that it has not described", errProtocol)
 	}
@@ -137,12 +141,13 @@ func (b *back) close(ctx context.Context, r reply, kind byte, body []byte) error
 			return err
 		}
 	case 'E':
-		b.state.failed()
+		if err := b.failed(ctx, r.item, body); err != nil {
+			return err
+		}
 	}
 	if r.item.kind == 'Q' {
 		b.part++
 	}
-	b.returned.sets = nil
 	return nil
 }
 
@@ -182,6 +187,7 @@ func (b *back) closeResult(p *plan, kind byte) error {
 	if !p.recordsElectors() || b.large != nil {
 		if b.large != nil {
 			b.harvest.key(b.keyers)
+			b.gather(p)
 			b.large.interrupted = kind == 'E'
 		}
 		return nil
@@ -197,7 +203,7 @@ func (b *back) closeResult(p *plan, kind byte) error {
 	if p.mode == opaque {
 		b.harvest.records = 0
 	}
-	b.keep(p)
+	b.gather(p)
 	if batch := b.tap.ledger.add(b.flow, p, b.recorder, &b.harvest); batch != nil {
 		b.batches = append(b.batches, batch)
 	}

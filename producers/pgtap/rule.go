@@ -57,6 +57,11 @@ func (r Rules) Validate() error {
 		default:
 			return fmt.Errorf("clients[%d].kind: %q: want access, export or share", i, rule.Route.Kind)
 		}
+		switch rule.Route.Entry {
+		case "", schema.Collect, schema.Merge:
+		default:
+			return fmt.Errorf("clients[%d].entry: %q: want collect or merge", i, rule.Route.Entry)
+		}
 		for name, text := range map[string]string{"purpose": rule.Route.Purpose, "agreement": rule.Route.Agreement, "legal_basis": rule.Route.LegalBasis} {
 			if text != "" && !schema.ValidLabel(text) {
 				return fmt.Errorf("clients[%d].%s: %q: want %s", i, name, text, schema.LabelLimit)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,7 @@ type session struct {
 	path           atomic.Pointer[string] // search_path, when the server was ready last
 	status         atomic.Uint32          // of the transaction, as ReadyForQuery says it
 	state          state                  // written by the back alone
+	toServer       sync.Mutex             // held while something is written to the server
 	front          front
 	back           back
 }
@@ -90,7 +92,7 @@ func (t *Tap) begin(ctx context.Context, conn net.Conn, log zerolog.Logger) (_ *
 	if err != nil {
 		return nil, err
 	}
-	if start.replication() && !t.cfg.Replication {
+	if start.replication() && !t.replication.Load() {
 		return nil, errors.Join(errAnswered, sendError(conn, "FATAL", "42501", "replication connections are not allowed through this tap",
 			"Set replication: allow for the tap; what flows is then recorded as a movement of the whole database."))
 	}

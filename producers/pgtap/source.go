@@ -30,6 +30,12 @@ type Catalogue interface {
 	// Read says what a statement does with configured tables. It is asked for every result and answers from memory, like
 	// Trace.
 	Read(ctx context.Context, session Session, query any) (*Reading, error)
+	// Returnable names the columns of a target with its identifiers, quoted and with what the statement calls it before them.
+	// It says false unless the session's user may read them, and nothing but the table itself says which rows they are: no
+	// rule, no policy, no view.
+	Returnable(ctx context.Context, session Session, target *Target) (columns []string, ok bool, err error)
+	// Function says what a function, of an OID, may read of configured tables.
+	Function(ctx context.Context, database string, oid uint32) ([]schema.Place, error)
 	// Places are all that a database's configured tables are: what an opaque result may have been made of.
 	Places(database string) []schema.Place
 	// Changed says that a client has changed tables, views or functions of the database: what is known is asked for anew.
@@ -51,7 +57,13 @@ type Analyst interface {
 	// server answers; nil if there is nothing to know. It is called for every Query and Parse message: it remembers what
 	// it has seen, and does not parse once an execution. The text is the caller's again when it returns.
 	Analyse(text []byte) *Statement
+	// Extend puts a clause at the end of statements of a text, by their number, and returns the new text, with where in the
+	// old one, in characters, each was put. It says false when it cannot tell where the statements end.
+	Extend(text []byte, clauses map[int]string) (extended []byte, edits []Edit, ok bool)
 }
+
+// An Edit is something that was put into a statement's text: behind so many characters of what was sent, so many.
+type Edit struct{ At, Length int }
 
 // A Statement is what an Analyst has found out about a text.
 type Statement struct {
@@ -71,6 +83,14 @@ type Part struct {
 	Nameless bool
 	// Unknown says that the statement cannot be read: what its result is made of is not known.
 	Unknown bool
+	// Reads says that it does nothing but read: undone or not, the database is the same.
+	Reads bool
+	// Alters says that names may stand for something else after it, and Becomes that the session may be another user's.
+	Alters, Becomes bool
+	// Makes is the name of a table that it makes.
+	Makes string
+	// Changes says that it changes rows, and can be made to return them.
+	Changes bool
 	// Copy is not nil for COPY … TO STDOUT and COPY … FROM STDIN.
 	Copy *Copy
 	// Set are the settings that it changes, in order.
@@ -125,11 +145,34 @@ type Reading struct {
 
 // A Deed is what a statement does to places.
 type Deed struct {
-	Verb Verb
-	From []schema.Place // where rows are taken from; none for Enter
-	To   schema.Place   // where they go; "" for Destroy and Empty
+	Verb   Verb
+	From   []schema.Place // where rows are taken from; none for Enter
+	To     schema.Place   // where they go; "" for Destroy, Empty and Unload
+	Fields []string       // categories of the fields that go, sorted
 	// Nested says that the server does not tell how many rows they are.
 	Nested bool
+	// Whole says that it is everything that From holds.
+	Whole bool
+	// OnServer says that the rows come from a file or a program on the server.
+	OnServer bool
+	// Target tells which electors they are; nil if that cannot be told.
+	Target *Target
+}
+
+// A Target is a table whose rows a deed has changed or made, and how its electors can be told.
+type Target struct {
+	Schema, Name string // as the statement has them
+	Alias        string // what the statement calls it
+	IDs          []TargetID
+	// Returns says that the statement can be made to return them; else the table can be asked afterwards.
+	Returns bool
+}
+
+// A TargetID is a column with identifiers: of a name, or, if that is "", of a position among the table's, from 0.
+type TargetID struct {
+	Column   string
+	Position int
+	Space    schema.IDSpace
 }
 
 // A Verb is a kind of deed.
@@ -141,6 +184,7 @@ const (
 	Duplicate                 // rows go from configured tables to another table
 	Destroy                   // rows are deleted
 	Empty                     // all rows are deleted
+	Unload                    // rows go to a file or a program on the server
 )
 
 // A Copy is how the rows of a COPY are written.

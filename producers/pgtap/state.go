@@ -3,8 +3,6 @@ package pgtap
 import (
 	"maps"
 	"strings"
-
-	"github.com/rolltrace/rolltrace/schema"
 )
 
 // settingPath is the setting that names are looked up by.
@@ -41,18 +39,7 @@ type state struct {
 type save struct {
 	name      string
 	now, kept map[string]string
-	deeds     int
-}
-
-// A pending deed is one of a transaction that has not committed yet.
-type pending struct {
-	deed    Deed
-	records uint64
-	sets    []schema.IDSpace // with the keys of those whose rows came back
-	keys    [][]schema.Key
-	unkeyed []uint64
-	text    string
-	who     Client
+	deeds     int // made before it
 }
 
 func newState(parameters map[string]string) state {
@@ -153,6 +140,9 @@ func (s *state) done(p *Part, tag string) (committed []pending) {
 					s.saves = s.saves[:i]
 				} else {
 					s.saves = s.saves[:i+1]
+					for _, d := range s.deeds[min(saved.deeds, len(s.deeds)):] {
+						d.pile.drop()
+					}
 					s.now, s.kept, s.deeds = saved.now, saved.kept, s.deeds[:min(saved.deeds, len(s.deeds))]
 				}
 				break
@@ -234,6 +224,9 @@ func (s *state) commit() []pending {
 }
 
 func (s *state) rollback() {
+	for _, d := range s.deeds {
+		d.pile.drop()
+	}
 	s.now, s.kept = s.before, s.before
 	s.end()
 }

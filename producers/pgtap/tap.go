@@ -54,6 +54,9 @@ type Config struct {
 	Analyst Analyst
 	// Route says where a client's rows go. Required with a Catalogue. It is called for every result.
 	Route func(Client) Route
+	// Unmapped is where rows go that the server writes to a file or a program, and come from that it reads there. Defaults to
+	// unmapped/postgres of the table's organisation. It is called for each of them.
+	Unmapped func() schema.Place
 
 	// Window is how long small results go into one movement. Defaults to 1 min.
 	Window time.Duration
@@ -82,10 +85,11 @@ type Tap struct {
 	ready   chan struct{}
 	address net.Addr // when ready is closed
 
-	ending   atomic.Bool
-	serving  sync.WaitGroup
-	mu       sync.Mutex
-	sessions map[*session]struct{}
+	replication atomic.Bool // is allowed
+	ending      atomic.Bool
+	serving     sync.WaitGroup
+	mu          sync.Mutex
+	sessions    map[*session]struct{}
 }
 
 // New checks the configuration. Nothing listens before Run.
@@ -120,11 +124,16 @@ func New(cfg Config) (*Tap, error) {
 		cfg.TLS = cfg.TLS.Clone()
 		cfg.TLS.NextProtos = []string{alpn}
 	}
-	return &Tap{
+	t := &Tap{
 		cfg: cfg, log: cfg.Log, metrics: cfg.Metrics, ledger: newLedger(cfg), dialer: net.Dialer{Timeout: 10 * time.Second},
 		ready: make(chan struct{}), sessions: make(map[*session]struct{}),
-	}, nil
+	}
+	t.replication.Store(cfg.Replication)
+	return t, nil
 }
+
+// Allow says whether replication connections are allowed from now on.
+func (t *Tap) Allow(replication bool) { t.replication.Store(replication) }
 
 // allowed refuses a listener that others could reach without TLS.
 func allowed(cfg Config) error {
@@ -259,3 +268,11 @@ func (t *Tap) drain(abandon func()) {
 }
 
 func (t *Tap) route(who Client) Route { return t.cfg.Route(who) }
+
+// unmapped is the place of what is beyond the server, beside one of its tables.
+func (t *Tap) unmapped(beside schema.Place) schema.Place {
+	if t.cfg.Unmapped != nil {
+		return t.cfg.Unmapped()
+	}
+	return schema.Place(beside.Org() + "/unmapped/postgres")
+}

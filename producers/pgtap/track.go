@@ -5,9 +5,11 @@ import "sync"
 // An item is a request on its way, in the order of the client's messages: what the server has still to answer. Its kind is
 // the message's type, or one of these.
 type item struct {
-	kind      byte
-	flags     flags
-	statement *Statement // of Query and Execute; nil if it is not known
+	kind     byte
+	flags    flags
+	function uint32 // of a FunctionCall: its OID
+	prepared        // of Query and Execute
+	naming   *naming
 }
 
 const (
@@ -19,12 +21,14 @@ const (
 type flags uint8
 
 const (
-	ofPortal flags = 1 << iota // Describe: of a portal, not of a statement
-	swallow                    // the tap's own request: its answer goes to nobody
-	copyIn                     // Query, Execute: the server reads a COPY
+	ofPortal   flags = 1 << iota // Describe: of a portal, not of a statement
+	swallow                      // the tap's own request: its answer goes to nobody
+	copyIn                       // Query, Execute: the server reads a COPY
+	ours                         // the tap's own question: the client knows nothing of it
+	unsettling                   // names may stand for something else when it has run
 )
 
-// maxItems bounds the requests on their way of one session: 16 bytes each. A client that sends on without reading waits.
+// maxItems bounds the requests on their way of one session: 32 bytes each. A client that sends on without reading waits.
 const maxItems = 1 << 16
 
 // A tracker follows which request the server answers. It knows what Postgres does after an error (nothing until Sync) and
@@ -36,7 +40,10 @@ type tracker struct {
 	first    int  // index of the oldest
 	skipping bool // after an error: the server ignores everything until Sync
 	ended    bool
-	begun    uint64 // requests that were pushed, for a measure of how busy the session is
+	names    nameTable
+	undone   []*naming
+	stirred  bool   // names may stand for something else: a request that is on its way is unsettling
+	entry    *entry // that reads the data of the COPY that the server reads
 }
 
 func newTracker() *tracker {
@@ -50,9 +57,7 @@ func newTracker() *tracker {
 func (t *tracker) push(items ...item) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for len(t.items)-t.first >= maxItems && !t.ended {
-		t.room.Wait()
-	}
+	t.waitForRoom()
 	for _, i := range items {
 		if t.skipping {
 			if i.kind != 'S' {
@@ -60,10 +65,113 @@ func (t *tracker) push(items ...item) bool {
 			}
 			t.skipping = false
 		}
-		t.begun++
+		t.stirred = t.stirred || i.flags&unsettling != 0
 		t.items = append(t.items, i)
 	}
 	return !t.ended
+}
+
+func (t *tracker) waitForRoom() bool {
+	for len(t.items)-t.first >= maxItems && !t.ended {
+		t.room.Wait()
+	}
+	return !t.ended
+}
+
+// name adds a request that gives a name another meaning.
+func (t *tracker) name(i item, portal bool, name []byte, to prepared) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.waitForRoom() || t.skipping {
+		return !t.ended
+	}
+	t.stirred = t.stirred || i.flags&unsettling != 0
+	i.naming = t.names.set(portal, name, to)
+	t.items = append(t.items, i)
+	return true
+}
+
+// bind adds a Bind: the portal is what the statement is.
+func (t *tracker) bind(portal, statement []byte, named bool) bool {
+	t.mu.Lock()
+	var to prepared
+	if named {
+		to = t.names.of(false, statement)
+	}
+	t.mu.Unlock()
+	return t.name(item{kind: 'B'}, true, portal, to)
+}
+
+// named is what a portal or a statement stands for.
+func (t *tracker) named(portal bool, name []byte) prepared {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.names.of(portal, name)
+}
+
+// settled says whether names stand for what the back knows, and settle that it knows everything that was done, if nothing is
+// on its way.
+func (t *tracker) settled() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.stirred
+}
+
+func (t *tracker) settle() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stirred = t.stirred && t.head().kind != 0
+}
+
+// full says that there are too many prepared statements to remember what each returns.
+func (t *tracker) full() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.names.extended >= maxNames
+}
+
+// data adds CopyData, and returns who reads it; nil for nobody. Some clients send it before the server has said that it reads
+// any: until then it waits, unless there is nobody who could say who reads it.
+func (t *tracker) data(wait bool) (*entry, bool) {
+	t.mu.Lock()
+	for wait && !t.ended {
+		if h := t.head(); h.kind == 0 || h.flags&copyIn != 0 {
+			break
+		}
+		t.room.Wait()
+	}
+	e := t.entry
+	t.mu.Unlock()
+	return e, t.push(item{kind: copyData})
+}
+
+// enter says who reads the data of the COPY that begins: it is told before data can wait for it no longer.
+func (t *tracker) enter(e *entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.entry = e
+	t.items[t.first].flags |= copyIn
+	t.room.Signal()
+}
+
+// entered returns who has read the data of the COPY that has ended.
+func (t *tracker) entered() *entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.entry
+	t.entry = nil
+	return e
+}
+
+// ask adds requests of the tap's own, if the client has none on its way, and sends them: send is called before the client's next.
+func (t *tracker) ask(items []item, send func() error) (asked bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.head().kind != 0 || t.skipping || t.ended {
+		return false, nil
+	}
+	t.items = append(t.items, items...)
+	return true, send()
 }
 
 // end wakes whoever waits in push.
@@ -167,10 +275,7 @@ func (t *tracker) answer(kind byte) (r reply) {
 		r.unexpected = h.kind != 'E'
 	case 'G', 'W':
 		r.unexpected = h.kind != 'Q' && h.kind != 'E'
-		if !r.unexpected {
-			t.items[t.first].flags |= copyIn
-		}
-		return r
+		return r // enter
 	case 'H':
 		r.unexpected = h.kind != 'Q' && h.kind != 'E'
 		return r
@@ -219,7 +324,21 @@ func (t *tracker) fail(h item) {
 	default:
 		return
 	}
-	t.drop()
+	failed := t.undone[:0]
+	undo := func() {
+		if n := t.items[t.first].naming; n != nil {
+			failed = append(failed, n)
+		}
+		t.drop()
+	}
+	undo()
+	defer func() {
+		for i := len(failed) - 1; i >= 0; i-- {
+			t.names.back(failed[i])
+		}
+		clear(failed)
+		t.undone = failed[:0]
+	}()
 	if h.flags&copyIn != 0 {
 		// What came before the data was read by the COPY: Sync too.
 		for t.first < len(t.items) && t.items[t.first].kind == 'S' {
@@ -230,7 +349,7 @@ func (t *tracker) fail(h item) {
 		if t.items[t.first].kind == 'S' {
 			return
 		}
-		t.drop()
+		undo()
 	}
 	t.skipping = true
 }

@@ -53,6 +53,7 @@ type Config struct {
 // A Catalogue is a pgtap.Catalogue. It is safe for concurrent use.
 type Catalogue struct {
 	cfg        Config
+	tables     atomic.Pointer[[]Table]
 	generation atomic.Uint64
 	databases  sync.Map // name → *database
 }
@@ -69,7 +70,11 @@ type database struct {
 // A state is what is known of a database's tables. It is not changed.
 type state struct {
 	*known
+	of   *[]Table
 	seen map[uint32]bool // tables, configured or not, that the server was asked about
+
+	mu      sync.Mutex
+	targets map[targetOf]*target // that were asked about since
 }
 
 type column struct {
@@ -85,7 +90,19 @@ func New(cfg Config) (*Catalogue, error) {
 	if cfg.Refresh <= 0 {
 		cfg.Refresh = DefaultRefresh
 	}
-	return &Catalogue{cfg: cfg}, nil
+	c := &Catalogue{cfg: cfg}
+	c.tables.Store(&cfg.Tables)
+	return c, nil
+}
+
+// Configure makes other tables those that hold electors, from the next statement on.
+func (c *Catalogue) Configure(tables []Table) {
+	c.tables.Store(&tables)
+	c.databases.Range(func(_, of any) bool {
+		of.(*database).stale.Store(true)
+		return true
+	})
+	c.generation.Add(1)
 }
 
 // Run reads the catalogue again and again, until the context ends.
@@ -123,7 +140,7 @@ func (c *Catalogue) Generation() uint64 { return c.generation.Load() }
 // Places is described at pgtap.Catalogue.
 func (c *Catalogue) Places(database string) []schema.Place {
 	var places []schema.Place
-	for _, t := range c.cfg.Tables {
+	for _, t := range *c.tables.Load() {
 		if t.Database == "" || t.Database == database {
 			places = append(places, t.Place)
 		}
@@ -239,9 +256,11 @@ func (c *Catalogue) ask(ctx context.Context, name string, d *database, table uin
 	}
 	var tables []Table
 	var schemas, names []string
-	for _, t := range c.cfg.Tables {
+	var places []schema.Place
+	of := c.tables.Load()
+	for _, t := range *of {
 		if t.Database == "" || t.Database == name {
-			tables = append(tables, t)
+			tables, places = append(tables, t), append(places, t.Place)
 			schemas, names = append(schemas, t.Schema), append(names, t.Name)
 		}
 	}
@@ -250,11 +269,11 @@ func (c *Catalogue) ask(ctx context.Context, name string, d *database, table uin
 		return nil, err
 	}
 	before := d.known.Load()
-	after := &state{seen: make(map[uint32]bool)}
-	if before != nil && before.facts.same(f) {
+	after := &state{of: of, seen: make(map[uint32]bool), targets: make(map[targetOf]*target)}
+	if before != nil && before.of == of && before.facts.same(f) {
 		after.known = before.known
 	} else {
-		after.known = know(f, tables, c.Places(name))
+		after.known = know(f, tables, places)
 	}
 	if before != nil {
 		maps.Copy(after.seen, before.seen)

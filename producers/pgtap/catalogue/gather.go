@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/rolltrace/rolltrace/producers/pgtap/statement"
 )
 
 // facts are what the server says of a database: what its tables, views and functions are made of. They are not changed.
@@ -23,7 +25,8 @@ type (
 		OID       uint32
 		Schema    string
 		Name      string
-		Place     int // which configured table, from 1
+		Place     int  // which configured table, from 1
+		Part      bool // it is a partition or a child of that table
 		Attribute attribute
 	}
 	viewFact struct {
@@ -36,15 +39,17 @@ type (
 		Numbers    []int16
 	}
 	functionFact struct {
+		OID                          uint32
 		Schema, Name, Language, Body string
 		Aggregate                    bool
 	}
 	otherFact struct{ Schema, Name string }
 	pathFact  struct{ Role, Path string }
 	attribute struct {
-		Number int16
-		Name   string
-		Type   uint32
+		Number    int16
+		Name      string
+		Type      uint32
+		Generated bool
 	}
 )
 
@@ -68,7 +73,7 @@ func gather(ctx context.Context, conn *pgx.Conn, schemas, tables []string, datab
 	}
 	rows, _ := tx.Query(ctx, tableQuestion, schemas, tables)
 	if f.Tables, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (t tableFact, err error) {
-		return t, row.Scan(&t.OID, &t.Schema, &t.Name, &t.Place, &t.Attribute.Number, &t.Attribute.Name, &t.Attribute.Type)
+		return t, row.Scan(&t.OID, &t.Schema, &t.Name, &t.Place, &t.Part, &t.Attribute.Number, &t.Attribute.Name, &t.Attribute.Type, &t.Attribute.Generated)
 	}); err != nil {
 		return nil, err
 	}
@@ -86,7 +91,7 @@ func gather(ctx context.Context, conn *pgx.Conn, schemas, tables []string, datab
 		found = append(found, v.Name)
 		oids = append(oids, v.OID)
 	}
-	rows, _ = tx.Query(ctx, functionQuestion)
+	rows, _ = tx.Query(ctx, functionQuestion, statement.Telling())
 	if f.Functions, err = pgx.CollectRows(rows, pgx.RowToStructByPos[functionFact]); err != nil {
 		return nil, err
 	}
@@ -104,16 +109,16 @@ func gather(ctx context.Context, conn *pgx.Conn, schemas, tables []string, datab
 // tableQuestion finds the configured tables with their partitions and children, and all of their columns.
 const tableQuestion = `
 WITH RECURSIVE configured AS (
-	SELECT c.oid, t.place FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t(nsp, rel, place)
+	SELECT c.oid, t.place, false AS part FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t(nsp, rel, place)
 	JOIN pg_catalog.pg_namespace n ON n.nspname = t.nsp
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.rel
 	UNION
-	SELECT i.inhrelid, p.place FROM configured p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid
+	SELECT i.inhrelid, p.place, true FROM configured p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid
 )
-SELECT t.oid::oid, n.nspname::text, c.relname::text, t.place::int, a.attnum, a.attname::text, a.atttypid
+SELECT t.oid::oid, n.nspname::text, c.relname::text, t.place::int, t.part, a.attnum, a.attname::text, a.atttypid, a.attgenerated <> ''
 FROM configured t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY t.oid, t.place, a.attnum`
+ORDER BY t.oid, t.place, t.part, a.attnum`
 
 // viewQuestion finds the views, materialised ones too, that are built on tables or on each other.
 const viewQuestion = `
@@ -131,12 +136,13 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 GROUP BY c.oid, n.nspname, c.relname ORDER BY c.oid`
 
-// functionQuestion finds functions whose bodies can read tables, and aggregates. 16384 is the first OID that is not
+// functionQuestion finds functions whose bodies can read tables, aggregates, and those of Postgres' own that are told what to
+// read. 16384 is the first OID that is not
 // Postgres' own.
 const functionQuestion = `
-SELECT n.nspname::text, p.proname::text, l.lanname::text, coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc), p.prokind = 'a'
+SELECT p.oid, n.nspname::text, p.proname::text, l.lanname::text, coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc), p.prokind = 'a'
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-WHERE p.oid >= 16384 AND (p.prokind = 'a' OR l.lanname NOT IN ('c', 'internal'))
+WHERE p.oid >= 16384 AND (p.prokind = 'a' OR l.lanname NOT IN ('c', 'internal')) OR p.oid < 16384 AND p.proname = ANY($1)
 ORDER BY p.oid`
 
 const otherQuestion = `

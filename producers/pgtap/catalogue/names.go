@@ -22,6 +22,7 @@ type known struct {
 	oids      map[uint32]bool
 	relations map[string][]named // by name
 	functions map[string]*statement.Function
+	calls     map[uint32][]schema.Place // by OID: what a function may read
 	all       []schema.Place
 
 	mu       sync.Mutex
@@ -43,7 +44,8 @@ type readingOf struct {
 func know(f *facts, tables []Table, places []schema.Place) *known {
 	k := &known{
 		facts: f, tables: tables, all: places, columns: make(map[column]pgtap.Origin), oids: make(map[uint32]bool),
-		relations: make(map[string][]named), functions: make(map[string]*statement.Function), readings: make(map[readingOf]*pgtap.Reading),
+		relations: make(map[string][]named), functions: make(map[string]*statement.Function),
+		calls: make(map[uint32][]schema.Place), readings: make(map[readingOf]*pgtap.Reading),
 	}
 	made := make(map[uint32]*statement.Relation)
 	for _, t := range f.Tables {
@@ -52,11 +54,11 @@ func know(f *facts, tables []Table, places []schema.Place) *known {
 		k.columns[column{t.OID, t.Attribute.Number}] = origin
 		rel := made[t.OID]
 		if rel == nil {
-			rel = &statement.Relation{Reads: []schema.Place{origin.Place}}
+			rel = &statement.Relation{Reads: []schema.Place{origin.Place}, Table: true, Entire: !t.Part && alone(tables, origin.Place)}
 			made[t.OID] = rel
 			k.relations[t.Name] = append(k.relations[t.Name], named{t.Schema, rel})
 		}
-		rel.Columns = append(rel.Columns, statement.Column{Name: t.Attribute.Name, Type: t.Attribute.Type, Origin: origin})
+		rel.Columns = append(rel.Columns, statement.Column{Name: t.Attribute.Name, Type: t.Attribute.Type, Origin: origin, Generated: t.Attribute.Generated})
 	}
 	for _, o := range f.Others {
 		k.relations[o.Name] = append(k.relations[o.Name], named{o.Schema, nil})
@@ -70,6 +72,17 @@ func know(f *facts, tables []Table, places []schema.Place) *known {
 	k.learnFunctions()
 	k.learnViews()
 	return k
+}
+
+// alone says whether a place is one table's.
+func alone(tables []Table, place schema.Place) bool {
+	n := 0
+	for _, t := range tables {
+		if t.Place == place {
+			n++
+		}
+	}
+	return n == 1
 }
 
 // learnViews reads views in the order in which they are built on each other.
@@ -124,6 +137,7 @@ func (k *known) learnView(v viewFact, rel *statement.Relation) {
 		rel.Opaque = true
 	}
 	view := *rel
+	view.Table, view.Entire = false, false
 	view.Columns = make([]statement.Column, len(v.Attributes))
 	for i, name := range v.Attributes {
 		var c statement.Column
@@ -154,6 +168,8 @@ func (k *known) learnFunctions() {
 	for i, f := range k.facts.Functions {
 		words[i] = wordPattern.FindAllString(strings.ToLower(f.Body), -1)
 		switch {
+		case f.OID < firstOwn:
+			words[i] = nil
 		case f.Aggregate, f.Language == "sql":
 		case f.Language != "plpgsql" || slices.Contains(words[i], "execute"):
 			reads[strings.ToLower(f.Name)] = k.all
@@ -175,6 +191,11 @@ func (k *known) learnFunctions() {
 	}
 	for _, f := range k.facts.Functions {
 		places := reads[strings.ToLower(f.Name)]
+		if f.OID < firstOwn { // it is told what to read; of a statement, the parser knows it
+			k.calls[f.OID] = k.all
+			continue
+		}
+		k.calls[f.OID] = places
 		if len(places) == 0 && !f.Aggregate {
 			continue
 		}

@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -166,6 +167,29 @@ var aggregating = map[string]bool{
 	"xmlagg": true, "range_agg": true, "range_intersect_agg": true,
 }
 
+// harmless are functions of Postgres' own that change nothing that a rollback would undo; there are more.
+var harmless = func() map[string]bool {
+	all := map[string]bool{}
+	for _, names := range []map[string]bool{picking, aggregating} {
+		for name := range names {
+			all[name] = true
+		}
+	}
+	for name := range strings.FieldsSeq(`
+		abs ceil floor round mod random sqrt power sign trunc width_bucket
+		lower upper initcap length char_length octet_length concat concat_ws substr substring left right lpad rpad ltrim rtrim btrim
+		trim replace translate split_part strpos position repeat reverse format md5 sha256 encode decode to_char to_number to_date
+		to_timestamp quote_ident quote_literal regexp_replace regexp_match regexp_matches regexp_split_to_table string_to_array
+		now clock_timestamp statement_timestamp transaction_timestamp timeofday date_trunc date_part extract age make_date make_interval
+		to_json to_jsonb row_to_json json_build_object jsonb_build_object json_build_array jsonb_build_array jsonb_set
+		jsonb_array_elements json_array_elements jsonb_array_length jsonb_extract_path_text json_extract_path_text
+		array_length array_to_string array_position cardinality unnest generate_series generate_subscripts row_number ntile
+		current_setting pg_typeof pg_sleep version current_database current_schema pg_backend_pid txid_current`) {
+		all[name] = true
+	}
+	return all
+}()
+
 // windows are functions that are aggregates only without OVER.
 func isAggregate(call node) (keeps, is bool) {
 	path := names(list(call, "funcname"))
@@ -226,6 +250,9 @@ var telling = map[string]bool{
 	"cursor_to_xml": true, "dblink": true, "dblink_fetch": true, "pg_read_file": true, "pg_read_binary_file": true, "ts_stat": true,
 	"crosstab": true, "connectby": true,
 }
+
+// Telling are the names of Postgres' own functions that run a query or read a table whose name is given to them.
+func Telling() []string { return slices.Sorted(maps.Keys(telling)) }
 
 func (r *reading) call(f node, s *scope, out *Relation) Column {
 	path := names(list(f, "funcname"))

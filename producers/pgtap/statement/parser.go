@@ -111,11 +111,25 @@ func part(n node) pgtap.Part {
 	kind, f := open(n)
 	switch kind {
 	case "SelectStmt":
-		p := pgtap.Part{Query: &Query{kind, f}, Nameless: nameless(f)}
-		p.Set = configured(f)
+		p := pgtap.Part{Query: &Query{kind, f}, Nameless: nameless(f), Reads: readsOnly(f)}
+		if into, ok := f["intoClause"].(node); ok {
+			p.Makes = makes(into, "rel")
+		}
+		p.Set, p.Becomes = configured(f)
 		return p
-	case "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "TruncateStmt", "CreateTableAsStmt", "RefreshMatViewStmt":
+	case "InsertStmt", "DeleteStmt":
+		return pgtap.Part{Query: &Query{kind, f}, Changes: len(list(f, "returningList")) == 0}
+	case "UpdateStmt", "MergeStmt", "TruncateStmt", "RefreshMatViewStmt":
 		return pgtap.Part{Query: &Query{kind, f}}
+	case "CreateTableAsStmt":
+		into, _ := f["into"].(node)
+		return pgtap.Part{Query: &Query{kind, f}, Makes: makes(into, "rel")}
+	case "CreateStmt":
+		return pgtap.Part{Makes: makes(f, "relation")}
+	case "DropStmt":
+		return pgtap.Part{Query: &Query{kind, f}, Alters: true}
+	case "IndexStmt", "GrantStmt", "CommentStmt", "VacuumStmt", "ClusterStmt", "ReindexStmt", "CreateSeqStmt", "AlterSeqStmt":
+		return pgtap.Part{}
 	case "CopyStmt":
 		return copying(f)
 	case "ExplainStmt":
@@ -124,22 +138,26 @@ func part(n node) pgtap.Part {
 		}
 		return pgtap.Part{Query: &Query{kind, f}}
 	case "VariableSetStmt":
-		return pgtap.Part{Set: settings(f)}
+		name := strings.ToLower(text(f, "name"))
+		return pgtap.Part{Set: settings(f), Becomes: name == "role" || name == "session_authorization", Reads: true}
 	case "DiscardStmt":
 		if target := text(f, "target"); target == "DISCARD_ALL" || target == "" {
 			return pgtap.Part{Set: []pgtap.Setting{{Reset: true}}}
 		}
+		return pgtap.Part{}
+	case "VariableShowStmt", "ListenStmt", "UnlistenStmt", "NotifyStmt", "ClosePortalStmt", "DeallocateStmt", "LockStmt", "CheckPointStmt", "ConstraintsSetStmt":
+		return pgtap.Part{Reads: kind == "VariableShowStmt"}
 	case "TransactionStmt":
 		return transaction(f)
 	case "DeclareCursorStmt":
 		query, _ := f["query"].(node)
 		body := part(query)
-		return pgtap.Part{Define: "cursor " + text(f, "portalname"), Body: &body}
+		return pgtap.Part{Define: "cursor " + text(f, "portalname"), Body: &body, Reads: body.Reads}
 	case "FetchStmt":
 		if flag(f, "ismove") {
-			return pgtap.Part{}
+			return pgtap.Part{Reads: true}
 		}
-		return pgtap.Part{Use: "cursor " + text(f, "portalname")}
+		return pgtap.Part{Use: "cursor " + text(f, "portalname"), Reads: true}
 	case "PrepareStmt":
 		query, _ := f["query"].(node)
 		body := part(query)
@@ -147,9 +165,15 @@ func part(n node) pgtap.Part {
 	case "ExecuteStmt":
 		return pgtap.Part{Use: "statement " + text(f, "name")}
 	case "CallStmt":
-		return pgtap.Part{Query: &Query{kind, f}}
+		return pgtap.Part{Query: &Query{kind, f}, Alters: true, Becomes: true}
 	}
-	return pgtap.Part{}
+	return pgtap.Part{Alters: true, Becomes: kind == "DoStmt"}
+}
+
+// makes is the name of the table that a statement makes.
+func makes(n node, field string) string {
+	rel, _ := n[field].(node)
+	return text(rel, "relname")
 }
 
 // nameless says whether a query names no table and no function.
@@ -160,6 +184,23 @@ func nameless(f node) bool {
 		return yes
 	})
 	return yes
+}
+
+// readsOnly says that a query changes nothing: no statement in it does, and it calls nothing that is not Postgres' own.
+// Sequences and advisory locks are changed for good, whatever becomes of the statement.
+func readsOnly(f node) bool {
+	yes := true
+	visit(f, func(kind string, call node) bool {
+		switch kind {
+		case "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "IntoClause":
+			yes = false
+		case "FuncCall":
+			path := names(list(call, "funcname"))
+			yes = yes && len(path) > 0 && harmless[lower(path)]
+		}
+		return yes
+	})
+	return yes && f["intoClause"] == nil
 }
 
 // explained says whether EXPLAIN runs the statement.
@@ -181,7 +222,7 @@ var turns = map[string]pgtap.Turn{
 }
 
 func transaction(f node) pgtap.Part {
-	return pgtap.Part{Turn: turns[text(f, "kind")], Savepoint: text(f, "savepoint_name")}
+	return pgtap.Part{Turn: turns[text(f, "kind")], Savepoint: text(f, "savepoint_name"), Reads: true}
 }
 
 // settings are those that SET and RESET change.
@@ -215,8 +256,17 @@ func settings(f node) []pgtap.Setting {
 	return []pgtap.Setting{s}
 }
 
-// configured are the settings that a SELECT changes with set_config.
-func configured(f node) (all []pgtap.Setting) {
+// configured are the settings that a SELECT changes with set_config, and whether it may change who the user is.
+func configured(f node) (all []pgtap.Setting, becomes bool) {
+	visit(f, func(kind string, f node) bool {
+		if kind == "FuncCall" && lower(append([]string{""}, names(list(f, "funcname"))...)) == "set_config" {
+			args := append(list(f, "args"), nil)
+			name, known := constant(args[0])
+			name = strings.ToLower(name)
+			becomes = becomes || !known || name == "role" || name == "session_authorization"
+		}
+		return true
+	})
 	visit(f["targetList"], func(kind string, f node) bool {
 		path, args := names(list(f, "funcname")), list(f, "args")
 		if kind != "FuncCall" || len(args) != 3 || lower(path) != "set_config" {
@@ -230,7 +280,7 @@ func configured(f node) (all []pgtap.Setting) {
 		}
 		return true
 	})
-	return all
+	return all, becomes
 }
 
 // copying reads a COPY. One of a file or a program is the server's own.
@@ -258,7 +308,7 @@ func copying(f node) pgtap.Part {
 			c.Null = value
 		}
 	}
-	return pgtap.Part{Copy: c, Query: &Query{"CopyStmt", f}}
+	return pgtap.Part{Copy: c, Query: &Query{"CopyStmt", f}, Reads: !flag(f, "is_from") && readsOnly(f)}
 }
 
 func first(text string) byte {
@@ -306,33 +356,47 @@ func (r *reading) statement(kind string, f node) *Relation {
 	case "SelectStmt":
 		rel := r.query(kind, f, nil)
 		if into, ok := f["intoClause"].(node); ok {
-			return r.into(rel, into)
+			return r.into(f, rel, into)
 		}
 		return rel
 	case "CreateTableAsStmt":
 		k, q := open(f["query"])
 		into, _ := f["into"].(node)
-		return r.into(r.query(k, q, nil), into)
+		return r.into(q, r.query(k, q, nil), into)
 	case "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt":
 		return r.query(kind, f, nil)
 	case "ExplainStmt":
 		k, q := open(f["query"])
 		r.statement(k, q)
 		for i := range r.deeds {
-			r.deeds[i].Nested = true
+			r.deeds[i].Nested, r.deeds[i].Target = true, nil
 		}
 		r.reads = nil // the plan alone comes back
 	case "RefreshMatViewStmt":
 		target, _ := f["relation"].(node)
 		name, schemaName := text(target, "relname"), text(target, "schemaname")
 		if rel := r.names.Relation(schemaName, name); rel != nil && len(rel.Reads) > 0 && !flag(f, "skipData") {
-			r.copied(rel.Reads, schemaName, name, true)
+			r.copied(rel, schemaName, name, true)
 		}
 	case "TruncateStmt":
 		for _, n := range list(f, "relations") {
 			target := as(n, "RangeVar")
-			if rel := r.names.Relation(text(target, "schemaname"), text(target, "relname")); rel != nil && len(rel.Reads) == 1 {
-				r.deeds = append(r.deeds, pgtap.Deed{Verb: pgtap.Empty, From: rel.Reads})
+			if rel := r.names.Relation(text(target, "schemaname"), text(target, "relname")); rel != nil && rel.Table {
+				r.emptied(rel, r.entire(target))
+			}
+		}
+	case "DropStmt":
+		for _, n := range list(f, "objects") {
+			path := names(list(as(n, "List"), "items"))
+			if len(path) == 0 || text(f, "removeType") != "OBJECT_TABLE" {
+				continue
+			}
+			schemaName := ""
+			if len(path) > 1 {
+				schemaName = path[len(path)-2]
+			}
+			if rel := r.names.Relation(schemaName, path[len(path)-1]); rel != nil && rel.Table {
+				r.emptied(rel, rel.Entire)
 			}
 		}
 	case "CopyStmt":
@@ -350,49 +414,12 @@ func (r *reading) statement(kind string, f node) *Relation {
 	return &Relation{}
 }
 
-// into is a query whose rows go to a new table: none come back.
-func (r *reading) into(rel *Relation, into node) *Relation {
-	target, _ := into["rel"].(node)
-	if len(rel.Reads) > 0 && !flag(into, "skipData") {
-		r.copied(rel.Reads, text(target, "schemaname"), text(target, "relname"), rel.Opaque)
+// emptied notes that a configured table has no rows any more. One that is not all that its place holds takes a number of
+// rows with it that nobody says.
+func (r *reading) emptied(rel *Relation, whole bool) {
+	d := pgtap.Deed{Verb: pgtap.Empty, From: rel.Reads}
+	if !whole {
+		d.Verb, d.Nested = pgtap.Destroy, true
 	}
-	r.reads = nil
-	return &Relation{}
-}
-
-func (r *reading) copied(from []schema.Place, schemaName, name string, nested bool) {
-	from = unique(from)
-	to := r.names.Place(schemaName, name, from[0])
-	r.deeds = append(r.deeds, pgtap.Deed{Verb: pgtap.Duplicate, From: from, To: to, Nested: nested})
-}
-
-// copy reads a COPY: the relation is what goes out.
-func (r *reading) copy(f node) *Relation {
-	if kind, q := open(f["query"]); kind != "" {
-		return r.query(kind, q, nil)
-	}
-	target, _ := f["relation"].(node)
-	name, schemaName := text(target, "relname"), text(target, "schemaname")
-	rel := r.names.Relation(schemaName, name)
-	if rel == nil {
-		return &Relation{}
-	}
-	chosen := names(list(f, "attlist"))
-	if flag(f, "is_from") {
-		if len(rel.Reads) > 0 {
-			r.deeds = append(r.deeds, pgtap.Deed{Verb: pgtap.Enter, To: rel.Reads[0]})
-		}
-		return &Relation{}
-	}
-	r.touch(rel.Reads)
-	if len(chosen) == 0 {
-		return rel
-	}
-	out := *rel
-	out.Columns = nil
-	for _, name := range chosen {
-		c, _ := named(rel.Columns, name)
-		out.Columns = append(out.Columns, c)
-	}
-	return &out
+	r.deeds = append(r.deeds, d)
 }

@@ -17,6 +17,8 @@ type Column struct {
 	Also   []schema.Place
 	// Several says that it stands for any number of columns of a table that holds no electors.
 	Several bool
+	// Generated says that Postgres calculates it: COPY leaves it out.
+	Generated bool
 	// neutral says that it is a constant: in a UNION it says nothing against the other branch.
 	neutral bool
 }
@@ -30,6 +32,9 @@ type Relation struct {
 	Opaque bool
 	// Carries says that values of many electors are put together in one row.
 	Carries bool
+	// Table says that it is a configured table, and Entire that it is all that its place holds: no partition, and no other
+	// table beside it.
+	Table, Entire bool
 }
 
 // A Function is what is known of one that is not Postgres' own.

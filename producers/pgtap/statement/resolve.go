@@ -248,67 +248,6 @@ func (s *scope) all(path []string) []Column {
 	return unknownColumns
 }
 
-// change reads INSERT, UPDATE, DELETE and MERGE; the relation is what they return.
-func (r *reading) change(kind string, n node, s *scope) *Relation {
-	target, _ := n["relation"].(node)
-	name, schemaName := text(target, "relname"), text(target, "schemaname")
-	rel := r.names.Relation(schemaName, name)
-	known := rel != nil
-	if !known {
-		rel = &Relation{Columns: unknownColumns}
-	}
-	var source *Relation
-	if kind == "InsertStmt" {
-		if k, q := open(n["selectStmt"]); k != "" {
-			source = r.query(k, q, s)
-		}
-	}
-	before := len(r.reads)
-	_, star, _ := s.take(rel, target, name)
-	s.items = append(s.items, item{aliasOf(target, name), star})
-	s.star = append(s.star, star...)
-	for _, f := range slices.Concat(list(n, "fromClause"), list(n, "usingClause")) {
-		r.from(f, s)
-	}
-	if kind == "MergeStmt" && n["sourceRelation"] != nil {
-		r.from(n["sourceRelation"], s)
-	}
-	r.expressions(n, s, "whereClause", "targetList", "onConflictClause", "joinCondition", "mergeWhenClauses")
-	r.deed(kind, source, rel, known, schemaName, name)
-	returning := list(n, "returningList")
-	if len(returning) == 0 {
-		r.reads = r.reads[:before] // no rows come back
-		return &Relation{}
-	}
-	r.touch(s.reads)
-	out := &Relation{Reads: s.reads, Opaque: s.opaque, Carries: s.carries}
-	out.Columns = r.targets(returning, s, out)
-	return out
-}
-
-func aliasOf(target node, name string) string {
-	if alias, ok := target["alias"].(node); ok {
-		return text(alias, "aliasname")
-	}
-	return name
-}
-
-// deed notes what a change does to places.
-func (r *reading) deed(kind string, source, rel *Relation, known bool, schemaName, name string) {
-	nested := r.depth > 1
-	switch {
-	case kind == "InsertStmt" && source != nil && len(source.Reads) > 0:
-		to := r.names.Place(schemaName, name, source.Reads[0])
-		r.deeds = append(r.deeds, pgtap.Deed{Verb: pgtap.Duplicate, From: unique(source.Reads), To: to, Nested: nested || source.Opaque})
-	case kind == "InsertStmt" && known && len(rel.Reads) > 0:
-		r.deeds = append(r.deeds, pgtap.Deed{Verb: pgtap.Enter, To: rel.Reads[0], Nested: nested})
-	case kind == "DeleteStmt" && known && len(rel.Reads) > 0:
-		r.deeds = append(r.deeds, pgtap.Deed{Verb: pgtap.Destroy, From: rel.Reads[:1], Nested: nested})
-	case kind == "MergeStmt" && known && len(rel.Reads) > 0:
-		r.deeds = append(r.deeds, pgtap.Deed{Verb: pgtap.Enter, To: rel.Reads[0], Nested: true})
-	}
-}
-
 func unique(places []schema.Place) []schema.Place {
 	return slices.Compact(slices.Sorted(slices.Values(places)))
 }

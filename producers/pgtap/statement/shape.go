@@ -22,6 +22,8 @@ type scan struct {
 	// first words of the statements decide whether their constants matter.
 	beginning bool
 	constant  bool // they do
+	// ends are where the statements' last words end.
+	ends []int
 }
 
 // A level counts what may be nested without parentheses: words and operators in one expression, and joins, set operations
@@ -85,7 +87,12 @@ func shapeOf(dst, text []byte) (shape []byte, comments [][]byte, ok bool) {
 
 func (s *scan) walk() bool {
 	s.levels = append(s.levels[:0], level{})
+	last, blank := 0, true // where the last word or sign ends
 	for at := 0; at < len(s.text); {
+		if !blank {
+			last = at
+		}
+		blank = false
 		c := s.text[at]
 		switch {
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
@@ -98,6 +105,7 @@ func (s *scan) walk() bool {
 				s.shape = append(s.shape, ' ')
 			}
 			at++
+			blank = true
 		case c == '-' && at+1 < len(s.text) && s.text[at+1] == '-':
 			end := bytes.IndexAny(s.text[at:], "\r\n")
 			if end < 0 {
@@ -105,6 +113,7 @@ func (s *scan) walk() bool {
 			}
 			s.comment(s.text[at+2 : at+end])
 			at += end
+			blank = true
 		case c == '/' && at+1 < len(s.text) && s.text[at+1] == '*':
 			end := blockComment(s.text[at:])
 			if end < 0 {
@@ -112,6 +121,7 @@ func (s *scan) walk() bool {
 			}
 			s.comment(s.text[at+2 : at+end-2])
 			at += end
+			blank = true
 		case c == '\'':
 			end := s.quoted(at, false)
 			if end < 0 {
@@ -173,6 +183,8 @@ func (s *scan) walk() bool {
 			case ',':
 				s.next()
 			case ';':
+				s.ended(last)
+				blank = true
 				s.beginning = true
 				s.levels = append(s.levels[:0], level{})
 			}
@@ -181,7 +193,18 @@ func (s *scan) walk() bool {
 			at++
 		}
 	}
+	if !blank {
+		last = len(s.text)
+	}
+	s.ended(last)
 	return true
+}
+
+// ended takes note of the end of a statement, unless there was none.
+func (s *scan) ended(at int) {
+	if !s.beginning {
+		s.ends = append(s.ends, at)
+	}
 }
 
 // constantless are statements whose constants say nothing about what they do.

@@ -110,3 +110,29 @@ func BenchmarkAnalyse(b *testing.B) {
 		p.Analyse(text)
 	}
 }
+
+// Clauses go behind the last word of a statement, before comments and what ends it.
+func TestExtend(t *testing.T) {
+	p := NewParser()
+	for text, want := range map[string]string{
+		"DELETE FROM v": "DELETE FROM v!",
+		" DELETE FROM v WHERE x = ';' -- c ; \n ; ":      " DELETE FROM v WHERE x = ';'! -- c ; \n ; ",
+		"/* a; */ DELETE FROM v /* b */;":                "/* a; */ DELETE FROM v! /* b */;",
+		"DELETE FROM v;;SELECT 1;":                       "DELETE FROM v!;;SELECT 1;",
+		"DELETE FROM \"v;\" WHERE a = $$;$$;SELECT 'é;'": "DELETE FROM \"v;\" WHERE a = $$;$$!;SELECT 'é;'",
+	} {
+		have, edits, ok := p.Extend([]byte(text), map[int]string{0: "!"})
+		if !ok || string(have) != want || len(edits) != 1 || edits[0].Length != 1 {
+			t.Errorf("%s: %q %v %v, want %q", text, have, edits, ok, want)
+		}
+	}
+	if have, edits, ok := p.Extend([]byte("SELECT 'é'; DELETE FROM v;"), map[int]string{1: " RETURNING v.id"}); !ok ||
+		string(have) != "SELECT 'é'; DELETE FROM v RETURNING v.id;" || edits[0].At != 25 || edits[0].Length != 15 {
+		t.Errorf("%q %v", have, edits)
+	}
+	for _, text := range []string{`DELETE FROM v WHERE x = 'a\'`, "CREATE RULE r AS ON INSERT TO a DO (DELETE FROM b; DELETE FROM c)"} {
+		if have, _, ok := p.Extend([]byte(text), map[int]string{0: "!"}); ok {
+			t.Errorf("%s: %q", text, have)
+		}
+	}
+}
