@@ -205,7 +205,7 @@ func movementsText(code string, n, sum uint64) string {
 	case CodeCounted:
 		return fmt.Sprintf("plus up to %s from %s whose electors are not known", plural(sum, "record"), movements)
 	case CodeWhole:
-		return movements + " of everything that was there, from places that nothing is known to have entered before: their electors are those that are known"
+		return movements + " of everything that was there, from places that nothing is known to have entered before: who was there is not known, and not counted"
 	case CodeChunksMissing:
 		return fmt.Sprintf("%s missing from %s: their electors are not counted", plural(sum, "chunk"), movements)
 	case CodeUnknownMovement:

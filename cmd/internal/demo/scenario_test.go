@@ -130,3 +130,37 @@ func TestPick(t *testing.T) {
 		}
 	}
 }
+
+// At full size the numbers that are public are those of the case.
+func TestFullSizeIsThatOfTheCase(t *testing.T) {
+	s, err := FindScenario("cambridge-analytica")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCrowd(s.People, 1)
+	sum := func(files ...string) (n int) {
+		for _, f := range s.Files {
+			if slices.Contains(files, f.Path) {
+				for _, group := range f.Groups {
+					n += c.groups[group].count
+				}
+			}
+		}
+		return n
+	}
+	for _, of := range []struct {
+		what string
+		have int
+		want int
+	}{
+		{"app users", sum("platform/app-users.csv", "platform/app-users-canada.csv"), 270_000},
+		{"profiles", sum("platform/app-users.csv", "platform/app-users-canada.csv", "platform/friends.csv", "platform/friends-canada.csv"), 87_000_000},
+		{"Canadians", sum("platform/app-users-canada.csv", "platform/friends-canada.csv"), 622_161},
+		{"scores", sum("app-developer/scores.csv"), 30_000_000},
+		{"records at the vendor", sum("vendor-bc/upload-of-analytics-firm.csv", "party-w/list-of-electors.csv", "campaign-uk/bought-emails.csv"), 35_000_000},
+	} {
+		if of.have != of.want {
+			t.Errorf("%s: %d, want %d", of.what, of.have, of.want)
+		}
+	}
+}
