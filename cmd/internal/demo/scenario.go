@@ -56,9 +56,11 @@ type Scenario struct {
 // A Scene is one step of a scenario: a file that flows, or declarations that are handed in, and after that what is
 // asked.
 type Scene struct {
-	Title   string   `yaml:"title"`
-	Sources []string `yaml:"sources"` // which of the scenario's sources tell of it; none: invented
-	By      string   `yaml:"by"`      // the organisation whose sidecar records it
+	Title    string   `yaml:"title"`
+	Public   string   `yaml:"public"`   // what is publicly known of it
+	Sources  []string `yaml:"sources"`  // which of the scenario's sources say so
+	Invented string   `yaml:"invented"` // what nobody says, or somebody disputes
+	By       string   `yaml:"by"`       // the organisation whose sidecar records it
 	// Emit are lines for `rolltrace-sidecar emit`; files are sought in the folder of By.
 	Emit []map[string]any `yaml:"emit"`
 	Tee  *Flow            `yaml:"tee"`
@@ -141,6 +143,9 @@ func (s *Scenario) validate() error {
 	for _, step := range s.Steps {
 		if s.Organisations[step.By] == "" || (step.Tee == nil) == (len(step.Emit) == 0) {
 			fault("step %q: want an organisation, and either emit or tee", step.Title)
+		}
+		if (step.Public == "") != (len(step.Sources) == 0) || step.Public+step.Invented == "" {
+			fault("step %q: want what is public of it, with sources, or what is invented, or both", step.Title)
 		}
 		for _, source := range step.Sources {
 			if s.Sources[source] == "" {

@@ -69,6 +69,7 @@ func TestScenariosThatDoNotFitAreRefused(t *testing.T) {
 		{func(s *Scenario) { s.Files[0].Groups = []string{"nobody"} }, `no group "nobody"`},
 		{func(s *Scenario) { s.Steps[0].By = "nobody" }, "want an organisation"},
 		{func(s *Scenario) { s.Steps[0].Sources = []string{"hearsay"} }, `no source "hearsay"`},
+		{func(s *Scenario) { s.Steps[0].Sources = nil }, "want what is public of it, with sources"},
 		{func(s *Scenario) { s.Scale = 2 }, "at most 1"},
 	} {
 		s, err := FindScenario("cambridge-analytica")
