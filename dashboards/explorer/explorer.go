@@ -113,6 +113,9 @@ func (p *page) answer(name string, ask question) http.Handler {
 			<-p.asking
 		default:
 		}
+		if r.Context().Err() != nil {
+			return // who asked has gone
+		}
 		status := statusOf(err)
 		event := p.Log.Info()
 		if status == http.StatusBadGateway {

@@ -12,7 +12,7 @@ export function FlowView({ where, go }: { where: Where; go: (change: Partial<Whe
   const text = useText(), forms = useForms()
   const asked = useAnswer<Overview>('overview', { as_of: where.asOf, expand: where.expand })
   const overview = asked.answer
-  const drawn = useMemo(() => overview && picture(overview), [overview])
+  const drawn = useMemo(() => overview && picture(overview, where.at), [overview, where.at])
   const choose = (at: string) => go({ at })
   const toggle = (org: string) => go({ expand: where.expand.includes(org) ? where.expand.filter(o => o !== org) : [...where.expand, org] })
   return (
@@ -67,14 +67,14 @@ function Drawing({ drawn, chosen, choose }: { drawn: Picture; chosen: string; ch
       </div>
       <div class="canvas" tabIndex={0} role="region" aria-label={text.picture}>
         <svg viewBox={`0 0 ${drawn.width} ${drawn.height}`} role="group" aria-label={text.picture}
-          style={zoom ? { width: `${drawn.width * zoom}px` } : { width: '100%', minWidth: `${drawn.width * 0.7}px`, maxWidth: `${drawn.width * 1.3}px` }}>
+          style={zoom ? { width: `${drawn.width * zoom}px` } : { width: '100%', minWidth: `${drawn.width * 0.6}px`, maxWidth: `${drawn.width * Math.max(0.6, Math.min(1.3, 500 / drawn.height))}px` }}>
           <defs><marker id="head" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0,0L8,4L0,8z" /></marker></defs>
           {drawn.arrows.map(a => (
             <g class={`arrow${a.flow.from === chosen || a.flow.to === chosen ? ' near' : ''}`} key={`${a.flow.from} ${a.flow.to}`} aria-hidden="true">
               <path d={a.path} stroke-width={a.width} marker-end="url(#head)"><title>{`${a.flow.from} → ${a.flow.to}: ${forms.counts(a.flow.electors)}`}</title></path>
-              <text x={a.x} y={a.y}>{a.flow.electors.length ? forms.counts(a.flow.electors) : '?'}</text>
             </g>
           ))}
+          {drawn.arrows.map(a => <text class="label" x={a.x} y={a.y} aria-hidden="true">{a.flow.electors.length ? forms.counts(a.flow.electors) : '?'}</text>)}
           {drawn.boxes.map(b => (
             <g class={`box${b.node.name === chosen ? ' chosen' : ''}${b.node.name === b.node.org ? '' : ' place'}`} key={b.node.name} role="button" tabindex={0} aria-pressed={b.node.name === chosen}
               aria-label={`${b.node.name} ${held(b.node)}, ${forms.counts(b.node.reached)} ${text.reached}`}

@@ -6,14 +6,21 @@ export interface Box { node: OverviewNode; x: number; y: number; width: number; 
 export interface Arrow { flow: OverviewFlow; path: string; width: number; x: number; y: number }
 export interface Picture { boxes: Box[]; arrows: Arrow[]; width: number; height: number; notDrawn: number }
 
-/** maxBoxes is how many boxes somebody can still see through; the largest are drawn, and the table has all. */
-export const maxBoxes = 60
+/** As many boxes and arrows as somebody can still see through: those at what is chosen come first, then the largest. The tables have all. */
+const maxBoxes = 24, maxArrows = 48
 
-export function picture(overview: Overview): Picture {
-  const nodes = overview.nodes.length <= maxBoxes ? overview.nodes
-    : [...overview.nodes].sort((a, b) => sum(b.reached) - sum(a.reached) || b.places - a.places || (a.name < b.name ? -1 : 1)).slice(0, maxBoxes)
+export function picture(overview: Overview, chosen: string): Picture {
+  const weights = new Map(overview.nodes.map(n => [n.name, sum(n.reached)]))
+  for (const f of overview.flows) weights.set(f.from, Math.max(weights.get(f.from) ?? 0, sum(f.electors)))
+  const here = (name: string) => chosen !== '' && (name === chosen || name.startsWith(`${chosen}/`))
+  const near = new Set<string>()
+  for (const f of overview.flows) if (here(f.from) || here(f.to)) near.add(f.from).add(f.to)
+  const first = <T,>(all: T[], max: number, isNear: (t: T) => boolean, weight: (t: T) => number, name: (t: T) => string) => all.length <= max ? all
+    : [...all].sort((a, b) => Number(isNear(b)) - Number(isNear(a)) || weight(b) - weight(a) || (name(a) < name(b) ? -1 : 1)).slice(0, max)
+  const nodes = first(overview.nodes, maxBoxes, n => near.has(n.name), n => (here(n.name) ? 1e12 : 0) + (weights.get(n.name) ?? 0), n => n.name)
   const drawn = new Set(nodes.map(n => n.name))
-  const flows = overview.flows.filter(f => drawn.has(f.from) && drawn.has(f.to))
+  const flows = first(overview.flows.filter(f => drawn.has(f.from) && drawn.has(f.to)), maxArrows,
+    f => here(f.from) || here(f.to), f => sum(f.electors), f => `${f.from} ${f.to}`)
   const g = new Graph({ multigraph: false })
   g.setGraph({ rankdir: 'LR', nodesep: 26, ranksep: 96, edgesep: 16, marginx: 16, marginy: 16 })
   g.setDefaultEdgeLabel(() => ({}))
@@ -30,7 +37,7 @@ export function picture(overview: Overview): Picture {
     return { node, x: x - width / 2, y: y - height / 2, width, height }
   })
   const { width, height } = g.graph()
-  return { boxes: boxes.sort((a, b) => a.x - b.x || a.y - b.y), arrows, width: width ?? 0, height: height ?? 0, notDrawn: overview.nodes.length - nodes.length }
+  return { boxes: boxes.sort((a, b) => a.x - b.x || a.y - b.y), arrows, width: width ?? 0, height: height ?? 0, notDrawn: overview.nodes.length - nodes.length + overview.flows.length - flows.length }
 }
 
 /** label is what a box is called: an organisation's name, or of a place what comes after it. */
