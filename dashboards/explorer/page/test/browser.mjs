@@ -1,5 +1,6 @@
 // What the scripts share: a browser that hears every complaint, pictures, and a look with the eyes of axe.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -61,4 +62,10 @@ export const lines = file => readFileSync(join(data, file), 'utf8').trimEnd().sp
 export function ids(file, column = 'elector_id') {
   const [head, ...rest] = readFileSync(join(data, file), 'utf8').trimEnd().split('\n').map(l => l.split(','))
   return rest.map(l => l[head.indexOf(column)])
+}
+
+/** counted are the numbers that recount.sh counts in the scenario's files, by name. */
+export function counted() {
+  const said = execFileSync('sh', [join(data, 'recount.sh')], { encoding: 'utf8' })
+  return Object.fromEntries(said.trim().split('\n').map(l => l.trim().split(/\s+/)).map(([name, n]) => [name, Number(n)]))
 }
