@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/wire"
@@ -63,7 +64,13 @@ type outbox struct{ org, sidecar, instance string }
 type chain struct {
 	arrived  map[uint64]bool
 	reported []wire.Gap
-	covers   map[schema.Place]bool
+	beats    []beat
+}
+
+// A beat is a heartbeat.
+type beat struct {
+	*wire.Heartbeat
+	sequence uint64
 }
 
 // New returns a model of nothing.
@@ -75,7 +82,7 @@ func New() *Model {
 func (m *Model) Add(r *wire.Record) {
 	box := outbox{r.Org, r.Sidecar, r.Instance}
 	if m.outboxes[box] == nil {
-		m.outboxes[box] = &chain{arrived: map[uint64]bool{}, covers: map[schema.Place]bool{}}
+		m.outboxes[box] = &chain{arrived: map[uint64]bool{}}
 	}
 	known := m.outboxes[box].arrived[r.Sequence]
 	m.outboxes[box].arrived[r.Sequence] = true
@@ -91,10 +98,8 @@ func (m *Model) Add(r *wire.Record) {
 		for _, key := range r.Chunk.Keys {
 			chunks[id][Elector{r.Chunk.IDSpace, r.Chunk.KeyID, key}] = true
 		}
-	case r.Heartbeat != nil:
-		for _, place := range r.Heartbeat.Places {
-			m.outboxes[box].covers[place] = true
-		}
+	case r.Heartbeat != nil && !known:
+		m.outboxes[box].beats = append(m.outboxes[box].beats, beat{r.Heartbeat, r.Sequence})
 	case r.Gap != nil && !known:
 		m.outboxes[box].reported = append(m.outboxes[box].reported, *r.Gap)
 	}
@@ -115,9 +120,11 @@ type Movement struct {
 	Missing   int // chunks that its current form announces, and that are not here
 	S         Set // its electors, S(m)
 
-	// From is where each of its electors came from: see attribute. OriginUnknown: of some it is not known.
-	From          map[Elector][]schema.Place
-	OriginUnknown bool
+	// From is where each of its electors came from: see attribute. Of those in unclear it is not known.
+	shift time.Duration // to its place in the order, see Shifted
+
+	From    map[Elector][]schema.Place
+	unclear Set
 }
 
 // Counts says whether the movement says anything about electors: one that is retracted does not.
@@ -136,12 +143,12 @@ func (m *Movement) inputs() []schema.Place {
 
 // before orders movements: by occurred_at, then organisation, sidecar, id.
 func (m *Movement) before(other *Movement) int {
-	return cmp.Or(m.OccurredAt.Compare(other.OccurredAt.Time), cmp.Compare(m.Ref.Org, other.Ref.Org),
+	return cmp.Or(m.OccurredAt.Add(m.shift).Compare(other.OccurredAt.Add(other.shift)), cmp.Compare(m.Ref.Org, other.Ref.Org),
 		cmp.Compare(m.Ref.Sidecar, other.Ref.Sidecar), cmp.Compare(m.Ref.ID, other.Ref.ID))
 }
 
 // current is every movement of which a revision is here, in its current form and in order. Exercises are none.
-func (m *Model) current() []*Movement {
+func (m *Model) current(shift func(*Movement) time.Duration) []*Movement {
 	var out []*Movement
 	for ref, r := range m.movements {
 		if len(r.revisions) == 0 {
@@ -152,7 +159,7 @@ func (m *Model) current() []*Movement {
 		if form.Exercise != "" {
 			continue
 		}
-		movement := &Movement{Ref: ref, Movement: *form, Revisions: len(r.revisions), S: Set{}, From: map[Elector][]schema.Place{}}
+		movement := &Movement{Ref: ref, Movement: *form, Revisions: len(r.revisions), S: Set{}, From: map[Elector][]schema.Place{}, unclear: Set{}}
 		if form.Electors.Mode == schema.Listed {
 			for _, keys := range r.chunks {
 				movement.S.add(keys)
@@ -167,6 +174,7 @@ func (m *Model) current() []*Movement {
 				}
 			}
 		}
+		movement.shift = shift(movement)
 		out = append(out, movement)
 	}
 	slices.SortFunc(out, (*Movement).before)
@@ -195,3 +203,6 @@ func (m *Model) Knows(e Elector) bool {
 	}
 	return false
 }
+
+// asRecorded is the order that the movements have.
+func asRecorded(*Movement) time.Duration { return 0 }
