@@ -47,6 +47,8 @@ var views = []view{
 	{name: "internal_space"},
 	{name: "internal_elector"},
 	{name: "internal_count"},
+	{name: "internal_registry"},
+	{name: "internal_finding_position"},
 	{name: "movements", twin: parameters{asOf: true}},
 	{name: "movement_electors", twin: parameters{asOf: true}},
 	{name: "flows", twin: parameters{asOf: true}},
@@ -84,6 +86,8 @@ var views = []view{
 	{name: "registered_movements", twin: parameters{asOf: true}},
 	{name: "registered_holdings", twin: parameters{at: true, asOf: true}},
 	{name: "rulings", twin: parameters{asOf: true}},
+	{name: "finding_history"},
+	{name: "findings"},
 }
 
 // Views returns the names of the views: what an analyst, and whoever asks through Graph, needs SELECT on.
