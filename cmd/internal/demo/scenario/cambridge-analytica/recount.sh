@@ -22,6 +22,7 @@ ids taken         platform/app-users.csv platform/app-users-canada.csv platform/
 ids scores        app-developer/scores.csv
 ids vendor-upload vendor-bc/upload-of-analytics-firm.csv
 ids audience      campaign-us/audience-2016.csv
+ids similar       campaign-us/similar-2016.csv
 ids list          party-w/list-of-electors.csv
 ids canvass       party-w/canvass.csv
 ids emails        campaign-uk/bought-emails.csv
@@ -38,6 +39,7 @@ both  canada-at-vendor canada vendor-upload
 both  copies-at-group incoming mirror  # of those deleted at the firm on 18 December 2015, still elsewhere
 both  copies-at-vendor incoming vendor-upload
 both  used-after incoming audience     # … and taken from there all the same
+both  similar-of-database database similar
 both  list-at-vendor crm list
 both  canvass-at-vendor crm canvass
 both  crm-at-firm crm incoming
@@ -56,6 +58,7 @@ say canadians_at_vendor       canada-at-vendor
 say held_the_day_before       incoming
 say held_the_day_after        nobody
 say held_in_database          database
+say out_of_database_after     similar-of-database
 say copies_at_group           copies-at-group
 say copies_at_vendor          copies-at-vendor
 say used_after                used-after
