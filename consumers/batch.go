@@ -28,7 +28,7 @@ func (b *batch) reset() {
 		Batch: graph.Batch{
 			Spaces: b.Spaces[:0], Electors: b.Electors[:0], Movements: b.Movements[:0], Revisions: emptied(b.Revisions),
 			Chunks: b.Chunks[:0], Runs: emptied(b.Runs), Rows: b.Rows[:0], Messages: emptied(b.Messages),
-			Beats: emptied(b.Beats), Gaps: b.Gaps[:0], Rejected: b.Rejected[:0],
+			Seeds: b.Seeds[:0], Beats: emptied(b.Beats), Gaps: b.Gaps[:0], Rejected: b.Rejected[:0],
 			Registries: emptied(b.Registries), Rulings: emptied(b.Rulings),
 		},
 		rejections: emptied(b.rejections),
@@ -52,6 +52,20 @@ const (
 	messageBytes  = int(unsafe.Sizeof(graph.Message{})) + 256
 	otherBytes    = 512
 )
+
+// addSeeds notes that the electors of one chunk are seeds, or are none.
+func (b *batch) addSeeds(movement uint32, role schema.SetRole, n Numbered) {
+	add := func(number uint32) {
+		b.Seeds = append(b.Seeds, graph.Seed{Number: number, Movement: movement, Role: role})
+		b.bytes += rowBytes
+	}
+	for _, number := range n.Known {
+		add(number)
+	}
+	for i := range n.New {
+		add(n.First + uint32(i))
+	}
+}
 
 // addSet adds the electors of one chunk to a movement's: bucket by bucket, as runs of numbers, or, where
 // a bucket has few, as rows. Which of the two depends on the chunk alone.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
@@ -167,6 +168,9 @@ func (c *collector) chunk(b *batch, m *decoded) error {
 		b.Electors = append(b.Electors, graph.Elector{Number: numbered.First + uint32(i), Space: space, Key: key, FirstSequence: m.sequence})
 	}
 	b.addSet(movement, space, numbered)
+	if chunk.Role == schema.Seeds || chunk.Role == schema.NoSeeds {
+		b.addSeeds(movement, chunk.Role, numbered)
+	}
 	b.Chunks = append(b.Chunks, graph.Chunk{
 		Movement: movement, Set: chunk.Set, Index: chunk.Index, Hash: r.BodyHash, Space: space, Keys: uint32(len(chunk.Keys)),
 		StreamSequence: m.sequence, ReceivedAt: m.received,
@@ -208,9 +212,6 @@ func (c *collector) number(b *batch, m *decoded, id string) (uint32, error) {
 func (c *collector) heartbeat(b *batch, m *decoded) {
 	r, h := &m.record, m.record.Heartbeat
 	hash, _ := wire.ParseHash(h.LastHash) // decoding has seen its form; "" is zero
-	if !h.ClockKnown {
-		h.ClockOffset = 0
-	}
 	b.Beats = append(b.Beats, graph.Heartbeat{
 		Org: r.Org, Sidecar: r.Sidecar, Instance: r.Instance, Sequence: r.Sequence,
 		At: h.At, IntervalMS: uint64(h.Interval), Places: h.Places, Config: h.Config, LastSequence: h.LastSequence, LastHash: hash,

@@ -139,7 +139,7 @@ func emptied(e schema.Electors) schema.Electors {
 	}
 	sets := make([]schema.Set, len(e.Sets))
 	for i, s := range e.Sets {
-		sets[i] = schema.Set{IDSpace: s.IDSpace, KeyID: s.KeyID}
+		sets[i] = schema.Set{IDSpace: s.IDSpace, KeyID: s.KeyID, Role: s.Role}
 	}
 	e.Sets = sets
 	return e
@@ -200,7 +200,7 @@ func (r *Recorder) declareKeys(m *schema.Movement, keys [][]schema.Key) ([]*wire
 		for index := uint32(0); len(of) > 0; index++ {
 			n := min(len(of), r.cfg.ChunkKeys)
 			chunk := &wire.Chunk{
-				Movement: m.ID, Set: uint16(i), Index: index, IDSpace: set.IDSpace, KeyID: set.KeyID,
+				Movement: m.ID, Set: uint16(i), Index: index, IDSpace: set.IDSpace, KeyID: set.KeyID, Role: set.Role,
 				Keys: append([]schema.Key(nil), of[:n]...),
 			}
 			of = of[n:]

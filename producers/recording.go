@@ -221,7 +221,7 @@ func (r *Recording) cut(ctx context.Context, set int) error {
 	}
 	of := r.movement.Electors.Sets[set]
 	chunk := &wire.Chunk{
-		Movement: r.movement.ID, Set: uint16(set), Index: r.next[set], IDSpace: of.IDSpace, KeyID: of.KeyID, Keys: keys,
+		Movement: r.movement.ID, Set: uint16(set), Index: r.next[set], IDSpace: of.IDSpace, KeyID: of.KeyID, Role: of.Role, Keys: keys,
 	}
 	// Encoded and hashed here, while nobody else has it: the tally reads the hash while the outbox seals.
 	chunk.BodyHash()

@@ -1,5 +1,7 @@
 package schema
 
+import "regexp"
+
 // Kind says what a movement did. A kind that is none of the known ones comes from a later version: it
 // is accepted, adds, and is flagged.
 type Kind string
@@ -122,8 +124,30 @@ type Set struct {
 	Keys    uint64  `json:"keys"`    // keys sent, repeated ones included: keys + unkeyed = records seen for this column
 	Unkeyed uint64  `json:"unkeyed"` // rows without an id in this column; they count as counted
 	Chunks  uint32  `json:"chunks"`
+	Role    SetRole `json:"role,omitempty"`
 	Digest  string  `json:"digest"` // "sha256:" and the SHA-256 of the chunk bodies' SHA-256s, in order; "" while open
 }
+
+// A SetRole says what the keys of a set are, beside having been carried. "" is electors; a role that a later version
+// brings means nothing to this one.
+type SetRole string
+
+// The roles of sets.
+const (
+	// Seeds are invented entries, put into one copy so that it can be told from others. Whoever carries them, they are
+	// counted nowhere as electors.
+	Seeds SetRole = "seeds"
+	// NoSeeds were taken for seeds, and are not: their identifiers turned out to be somebody's. They are electors again,
+	// whoever calls them seeds.
+	NoSeeds SetRole = "no-seeds"
+)
+
+var setRolePattern = regexp.MustCompile(`^[a-z][a-z-]{0,31}$`)
+
+const setRoleLimit = "nothing, seeds, no-seeds, or a word of a later version: 1 to 32 of a-z -"
+
+// Valid says whether the role is well formed.
+func (r SetRole) Valid() bool { return r == "" || setRolePattern.MatchString(string(r)) }
 
 // Evidence is what else supports a movement.
 type Evidence struct {

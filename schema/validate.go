@@ -165,6 +165,7 @@ func (e *Electors) check(v *validation, state State) {
 			fmt.Sprintf("at most %d for each chunk", MaxChunkKeys))
 		v.require(s.Keys >= uint64(s.Chunks), field+"chunks", fmt.Sprint(s.Chunks), "no more than keys: a chunk is never empty")
 		v.count(field+"unkeyed", s.Unkeyed)
+		v.require(s.Role.Valid(), field+"role", string(s.Role), setRoleLimit)
 		if state == Closed || s.Digest != "" {
 			v.match(field+"digest", s.Digest, sha256Pattern, digestLimit)
 		}

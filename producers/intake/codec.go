@@ -32,6 +32,7 @@ type chunk struct {
 	Index    uint32         `json:"index"`
 	IDSpace  schema.IDSpace `json:"id_space"`
 	KeyID    schema.KeyID   `json:"key_id"`
+	Role     schema.SetRole `json:"role,omitempty"`
 	Keys     int            `json:"keys"`
 }
 
@@ -45,7 +46,7 @@ func encodeDrafts(drafts []wire.Draft) ([]byte, error) {
 		switch {
 		case d.Chunk != nil:
 			c := d.Chunk
-			list[i].Chunk = &chunk{c.Movement, c.Set, c.Index, c.IDSpace, c.KeyID, len(c.Keys)}
+			list[i].Chunk = &chunk{c.Movement, c.Set, c.Index, c.IDSpace, c.KeyID, c.Role, len(c.Keys)}
 			keys += len(c.Keys)
 		case d.Heartbeat != nil:
 			return nil, errors.New("append through the sidecar: heartbeats are the sidecar's own")
@@ -93,7 +94,7 @@ func decodeDrafts(b []byte) ([]wire.Draft, error) {
 		}
 		b = b[8*d.Chunk.Keys:]
 		drafts[i].Chunk = &wire.Chunk{
-			Movement: d.Chunk.Movement, Set: d.Chunk.Set, Index: d.Chunk.Index, IDSpace: d.Chunk.IDSpace, KeyID: d.Chunk.KeyID, Keys: keys,
+			Movement: d.Chunk.Movement, Set: d.Chunk.Set, Index: d.Chunk.Index, IDSpace: d.Chunk.IDSpace, KeyID: d.Chunk.KeyID, Role: d.Chunk.Role, Keys: keys,
 		}
 	}
 	if len(b) != 0 {

@@ -73,7 +73,6 @@ func (g *Graph) Accounting(ctx context.Context, q AccountingQuestion) (*Accounti
 	if err != nil {
 		return nil, err
 	}
-	notes.moves = moves
 	limit := bound(q.Limit)
 	a := &Accounting{At: q.At, Entries: []Entry{}}
 	var of [][]uint32 // movements of each entry
@@ -189,24 +188,9 @@ func (g *Graph) countEntries(ctx context.Context, moves []move, entries []Entry,
 	if len(sets) == 0 {
 		return nil
 	}
-	spaces, err := g.spaces(ctx)
-	if err != nil {
-		return err
-	}
-	parameters := setParameters(sets)
-	parameters["places"] = fmt.Sprintf("%x", littleEndian(places))
-	err = g.ask(clickhouse.Context(ctx, clickhouse.WithParameters(parameters)), "count electors", func(rows driver.Rows) error {
-		var i uint32
-		var space uint16
-		var electors uint64
-		if err := rows.Scan(&i, &space, &electors); err != nil {
-			return err
-		}
-		count := spaces[space]
-		count.Electors = electors
+	err := g.countSets(ctx, "place", sets, places, func(i uint32, _ uint16, count Count) {
 		entries[i].Electors = append(entries[i].Electors, count)
-		return nil
-	}, fmt.Sprintf(countText, "place", setCondition))
+	})
 	for _, e := range entries {
 		slices.SortFunc(e.Electors, compareCounts)
 	}
@@ -238,7 +222,7 @@ func (g *Graph) ElectorsOf(ctx context.Context, movement string, limit int) (key
 		return err
 	}, fmt.Sprintf(`SELECT DISTINCT s.id_space AS id_space, s.key_id AS key_id, leftPad(lower(hex(e.key)), 16, '0') AS key
 		FROM internal_number AS e INNER JOIN internal_space AS s ON s.space = e.space
-		WHERE e.number IN
+		WHERE e.number NOT IN (SELECT number FROM internal_seed) AND e.number IN
 		(
 			SELECT arrayJoin(bitmapToArray(electors)) FROM internal_form WHERE %s
 			UNION ALL

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/RoaringBitmap/roaring/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rolltrace/rolltrace/schema"
@@ -25,10 +26,11 @@ type ElectorQuestion struct {
 // A Dossier is everything known of one elector.
 type Dossier struct {
 	Answer
-	Elector       ElectorKey `json:"elector"`
-	Organisations []OrgStay  `json:"organisations"` // by first entry
-	Places        []Stay     `json:"places"`        // by first entry
-	Movements     []Movement `json:"movements"`     // that carried it, in order; retracted ones are shown, and count for nothing
+	Elector       ElectorKey    `json:"elector"`
+	SeedOf        []MovementRef `json:"seed_of"`       // movements that put it into a copy as a seed: then it is invented, and nobody
+	Organisations []OrgStay     `json:"organisations"` // by first entry
+	Places        []Stay        `json:"places"`        // by first entry
+	Movements     []Movement    `json:"movements"`     // that carried it, in order; retracted ones are shown, and count for nothing
 }
 
 // A Stay is an elector at a place.
@@ -91,7 +93,7 @@ func (g *Graph) Elector(ctx context.Context, q ElectorQuestion) (*Dossier, error
 			switch row.Code {
 			case CodeAttested:
 				return slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] })
-			case CodeCounted, CodeClock, CodeNoRecorder: // of what the inputs held, which the elector must have reached
+			case CodeCounted: // of what the inputs held, which the elector must have reached
 				return slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] || further[p] })
 			}
 			return true
@@ -103,6 +105,7 @@ func (g *Graph) Elector(ctx context.Context, q ElectorQuestion) (*Dossier, error
 // dossier reads the movements of the elector; the rest of a Dossier is made from them. The notes get all movements.
 func (g *Graph) dossier(ctx context.Context, q ElectorQuestion, notes *notes) (*Dossier, error) {
 	var found []numbered
+	var seeds *roaring.Bitmap
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		found, err = g.findElector(groupCtx, q)
@@ -110,6 +113,10 @@ func (g *Graph) dossier(ctx context.Context, q ElectorQuestion, notes *notes) (*
 	})
 	group.Go(func() (err error) {
 		notes.moves, err = g.moves(groupCtx, q.AsOf)
+		return err
+	})
+	group.Go(func() (err error) {
+		seeds, err = g.seeds(groupCtx)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -121,7 +128,7 @@ func (g *Graph) dossier(ctx context.Context, q ElectorQuestion, notes *notes) (*
 			carried[m.number] = m.carried
 		}
 	}
-	d := &Dossier{Movements: []Movement{}}
+	d := &Dossier{SeedOf: []MovementRef{}, Movements: []Movement{}}
 	known := 0
 	for _, e := range found {
 		movements, err := g.movementsOf(ctx, e, carried, q.AsOf)
@@ -134,6 +141,11 @@ func (g *Graph) dossier(ctx context.Context, q ElectorQuestion, notes *notes) (*
 		}
 		if len(movements) > 0 || known == 0 {
 			d.Elector = ElectorKey{e.IDSpace, e.KeyID, q.Key.String()}
+			if seeds.Contains(e.number) {
+				if d.SeedOf, err = g.seededBy(ctx, e.number); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
 	if known > 1 {

@@ -112,12 +112,27 @@ const partBuckets = 64
 // A setPart names a part of the electors: of one id space and secret, in a range of buckets.
 type setPart struct{ space, part uint16 }
 
-// electorSets reads sets of electors, at most one of each movement, part by part, by the number of the movement.
+// electorSets reads sets of electors, at most one of each movement, part by part, by the number of the movement. Seeds are
+// no electors.
 func (g *Graph) electorSets(ctx context.Context, refs []setRef) (map[setPart]map[uint32]electorSet, error) {
+	sets, seeds, err := g.seededSets(ctx, refs)
+	if err == nil && !seeds.IsEmpty() {
+		removeSeeds(sets, seeds)
+	}
+	return sets, err
+}
+
+// seededSets is electorSets with the seeds still in the sets, and the seeds.
+func (g *Graph) seededSets(ctx context.Context, refs []setRef) (map[setPart]map[uint32]electorSet, *roaring.Bitmap, error) {
+	var seeds *roaring.Bitmap
 	out := map[setPart]map[uint32]electorSet{}
 	small := map[setPart]map[uint32]electorSet{}
 	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(setParameters(refs)))
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		seeds, err = g.seeds(ctx)
+		return err
+	})
 	group.Go(func() error {
 		return g.ask(ctx, "read the electors of movements", func(rows driver.Rows) error {
 			var p setPart
@@ -156,14 +171,14 @@ func (g *Graph) electorSets(ctx context.Context, refs []setRef) (map[setPart]map
 			WHERE movement IN (SELECT arrayJoin(reinterpret(unhex({listed:String}), 'Array(UInt32)'))) GROUP BY space, movement`)
 	})
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for p, sets := range small {
 		for movement, set := range sets {
 			put(out, p, movement, set.or(out[p][movement]))
 		}
 	}
-	return out, nil
+	return out, seeds, nil
 }
 
 func put(sets map[setPart]map[uint32]electorSet, p setPart, movement uint32, set electorSet) {

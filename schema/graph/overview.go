@@ -3,14 +3,12 @@ package graph
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/RoaringBitmap/roaring/v2"
 	"golang.org/x/sync/errgroup"
@@ -63,7 +61,6 @@ func (g *Graph) Overview(ctx context.Context, q OverviewQuestion) (*Overview, er
 	if err != nil {
 		return nil, err
 	}
-	notes.moves = moves
 	spaces, err := g.spaces(ctx)
 	if err != nil {
 		return nil, err
@@ -311,19 +308,12 @@ func (o *overview) there(ctx context.Context, names []string, what string) (map[
 		at, _ := slices.BinarySearch(names, o.node(places[place]))
 		nodes[i] = uint32(at)
 	}
-	parameters := setParameters(sets)
-	parameters["places"] = fmt.Sprintf("%x", littleEndian(nodes))
-	err := o.graph.ask(clickhouse.Context(ctx, clickhouse.WithParameters(parameters)), "count electors", func(rows driver.Rows) error {
-		var node uint32
-		var space uint16
-		var electors uint64
-		err := rows.Scan(&node, &space, &electors)
+	err := o.graph.countSets(ctx, "place", sets, nodes, func(node uint32, space uint16, count Count) {
 		if name := names[node]; out[name] == nil {
 			out[name] = map[uint16]uint64{}
 		}
-		out[names[node]][space] = electors
-		return err
-	}, fmt.Sprintf(countText, "place", setCondition))
+		out[names[node]][space] = count.Electors
+	})
 	return out, err
 }
 

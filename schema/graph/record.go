@@ -23,6 +23,7 @@ type Batch struct {
 	Chunks    []Chunk
 	Runs      []Run
 	Rows      []Row
+	Seeds     []Seed
 	Messages  []Message
 	Beats     []Heartbeat
 	Gaps      []Gap
@@ -106,6 +107,13 @@ type Row struct {
 	Movement uint32
 	Space    uint16
 	Number   uint32
+}
+
+// A Seed says that a movement calls an elector a seed, or says that it is none (schema.Seeds, schema.NoSeeds).
+type Seed struct {
+	Number   uint32
+	Movement uint32
+	Role     schema.SetRole
 }
 
 // A Message is one link of the chain of an outbox: every message that was understood has one.

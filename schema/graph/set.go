@@ -8,6 +8,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/RoaringBitmap/roaring/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rolltrace/rolltrace/schema"
 )
@@ -64,7 +66,6 @@ func (g *Graph) Electors(ctx context.Context, q ElectorsQuestion) (*Electors, er
 	if err != nil {
 		return nil, err
 	}
-	notes.moves = moves
 	if err := g.electorCounts(ctx, moves, a); err != nil {
 		return nil, err
 	}
@@ -91,30 +92,16 @@ func (g *Graph) electorCounts(ctx context.Context, moves []move, a *Electors) er
 	if len(sets) == 0 {
 		return nil
 	}
-	spaces, err := g.spaces(ctx)
-	if err != nil {
-		return err
-	}
 	ends := "place"
 	if len(places) > 1 {
 		ends = fmt.Sprintf("arrayJoin([place, toUInt32(%d)])", len(places)) // which stands for all of them
 	}
-	parameters := setParameters(sets)
-	parameters["places"] = fmt.Sprintf("%x", littleEndian(of))
-	err = g.ask(clickhouse.Context(ctx, clickhouse.WithParameters(parameters)), "count electors", func(rows driver.Rows) error {
-		var place uint32
-		var space uint16
-		var electors uint64
-		if err := rows.Scan(&place, &space, &electors); err != nil {
-			return err
-		}
-		count := spaces[space]
-		count.Electors = electors
+	err := g.countSets(ctx, ends, sets, of, func(place uint32, _ uint16, count Count) {
 		if int(place) == len(places) || len(places) == 1 {
 			a.Electors = append(a.Electors, count)
 		}
 		if int(place) == len(places) {
-			return nil
+			return
 		}
 		at := schema.Place(places[place])
 		i := slices.IndexFunc(a.Places, func(p PlaceCount) bool { return p.Place == at })
@@ -123,8 +110,7 @@ func (g *Graph) electorCounts(ctx context.Context, moves []move, a *Electors) er
 			a.Places = append(a.Places, PlaceCount{Org: at.Org(), Place: at})
 		}
 		a.Places[i].Electors = append(a.Places[i].Electors, count)
-		return nil
-	}, fmt.Sprintf(countText, ends, setCondition))
+	})
 	slices.SortFunc(a.Places, func(x, y PlaceCount) int { return cmp.Compare(x.Place, y.Place) })
 	for _, p := range a.Places {
 		slices.SortFunc(p.Electors, compareCounts)
@@ -133,11 +119,46 @@ func (g *Graph) electorCounts(ctx context.Context, moves []move, a *Electors) er
 	return err
 }
 
+// countSets counts the electors of sets united: those of each place, or whatever of says, as ends has it. Seeds are none.
+func (g *Graph) countSets(ctx context.Context, ends string, sets []setRef, of []uint32, each func(place uint32, space uint16, count Count)) error {
+	var spaces map[uint16]Count
+	var seeds *roaring.Bitmap
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		spaces, err = g.spaces(groupCtx)
+		return err
+	})
+	group.Go(func() (err error) {
+		seeds, err = g.seeds(groupCtx)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	parameters := setParameters(sets)
+	parameters["places"] = fmt.Sprintf("%x", littleEndian(of))
+	count := "groupBitmapMerge(electors)"
+	if !seeds.IsEmpty() {
+		parameters["seeds"] = fmt.Sprintf("%x", littleEndian(seeds.ToArray()))
+		count = "bitmapAndnotCardinality(groupBitmapMergeState(electors), bitmapBuild(reinterpret(unhex({seeds:String}), 'Array(UInt32)')))"
+	}
+	return g.ask(clickhouse.Context(ctx, clickhouse.WithParameters(parameters)), "count electors", func(rows driver.Rows) error {
+		var place uint32
+		var space uint16
+		var electors uint64
+		err := rows.Scan(&place, &space, &electors)
+		count := spaces[space]
+		count.Electors = electors
+		each(place, space, count)
+		return err
+	}, fmt.Sprintf(countText, ends, count, setCondition))
+}
+
 // countText counts the electors of each place, and of all: not bucket by bucket, because places are many, and a bitmap
 // knows its own.
 const countText = `
 	WITH reinterpret(unhex({movements:String}), 'Array(UInt32)') AS movements, reinterpret(unhex({places:String}), 'Array(UInt32)') AS places
-	SELECT %s AS at, space, toUInt64(groupBitmapMerge(electors)) AS n
+	SELECT %s AS at, space, toUInt64(%s) AS n
 	FROM
 	(
 		SELECT transform(movement, movements, places, toUInt32(0)) AS place, space, groupBitmapMergeState(electors) AS electors

@@ -32,7 +32,7 @@ func NewWriter(conn driver.Conn, c WriterConfig) *Writer {
 }
 
 // Write stores the batch, and returns when ClickHouse has synced all of it. Order: numbers of electors
-// first, so that no set holds a number without a key; then everything else; then the chunks' ledger, so that a
+// first, so that no set holds a number without a key, or an invented one that nobody knows to be; then everything else; then the chunks' ledger, so that a
 // chunk is only counted when its electors are there; and after all of that the position.
 //
 // On an error, or when ctx ends, any part of the batch may have been stored, or may be stored a moment
@@ -40,7 +40,7 @@ func NewWriter(conn driver.Conn, c WriterConfig) *Writer {
 // again, or read on from Reader.Position. Either changes no answer.
 func (w *Writer) Write(ctx context.Context, b *Batch) error {
 	stages := [][]insert{
-		{spaces(b.Spaces), electors(b.Electors)},
+		{spaces(b.Spaces), electors(b.Electors), seeds(b.Seeds)},
 		append(runs(b.Runs), rows(b.Rows), movementNumbers(b.Movements), revisions(b.Revisions),
 			messages(b.Messages), heartbeats(b.Beats), gaps(b.Gaps), rejections(b.Rejected), registries(b.Registries), rulings(b.Rulings)),
 		{chunks(b.Chunks)},

@@ -14,7 +14,7 @@ const revisionColumns = "movement, org, sidecar, id, revision, body_hash, " +
 	"actor, recorded_by_user, recorded_by_host, purpose, agreement, legal_basis, fields, " +
 	"mode, records, set_id_space, set_key_id, set_keys, set_unkeyed, set_chunks, set_digest, " +
 	"evidence_mac, evidence_bytes, evidence_statement, evidence_document, exercise, " +
-	"instance, sequence, previous, version, body, message_id, stream_sequence, received_at"
+	"instance, sequence, previous, version, body, message_id, stream_sequence, received_at, seeds"
 
 func revisions(items []Revision) insert {
 	return insert{"movement_revision", revisionColumns, len(items), each(items, revisionRow)}
@@ -36,14 +36,30 @@ func revisionRow(r Revision) []any {
 		string(m.Electors.Mode), m.Electors.Records,
 		sets(m, func(s schema.Set) string { return string(s.IDSpace) }),
 		sets(m, func(s schema.Set) string { return string(s.KeyID) }),
-		sets(m, func(s schema.Set) uint64 { return s.Keys }),
+		sets(m, func(s schema.Set) uint64 {
+			if s.Role != "" { // they are no more electors
+				return 0
+			}
+			return s.Keys
+		}),
 		sets(m, func(s schema.Set) uint64 { return s.Unkeyed }),
 		sets(m, func(s schema.Set) uint32 { return s.Chunks }),
 		sets(m, func(s schema.Set) string { return s.Digest }),
 		m.Evidence.MAC, m.Evidence.Bytes, m.Evidence.Statement, m.Evidence.Document, m.Exercise,
 		m.Producer.Instance, m.Producer.Sequence, m.Producer.Previous, m.Producer.Version,
-		string(r.Body), r.MessageID, r.StreamSequence, moment(r.ReceivedAt),
+		string(r.Body), r.MessageID, r.StreamSequence, moment(r.ReceivedAt), seedKeys(m),
 	}
+}
+
+// seedKeys is how many seeds the movement announces.
+func seedKeys(m *schema.Movement) uint64 {
+	var n uint64
+	for _, s := range m.Electors.Sets {
+		if s.Role == schema.Seeds {
+			n += s.Keys
+		}
+	}
+	return n
 }
 
 // sets is one field of each set of the movement.

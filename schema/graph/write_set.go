@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/rolltrace/rolltrace/schema"
 )
 
 func spaces(items []Space) insert {
@@ -22,6 +24,12 @@ func electors(items []Elector) insert {
 			func() error { return column(block, 3, items, func(e Elector) uint64 { return e.FirstSequence }) },
 		)
 	}}
+}
+
+func seeds(items []Seed) insert {
+	return insert{"seed", "number, movement, none", len(items), each(items, func(s Seed) []any {
+		return []any{s.Number, s.Movement, flag(s.Role == schema.NoSeeds)}
+	})}
 }
 
 func rows(items []Row) insert {

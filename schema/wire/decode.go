@@ -218,7 +218,7 @@ func checkHeader(addr Address, header map[string][]string) ([]string, *Reject) {
 
 func chunkOnly(name string) bool {
 	switch name {
-	case HeaderMovement, HeaderSet, HeaderChunk, HeaderIDSpace, HeaderKeyID, HeaderInstance, HeaderSequence, HeaderPrevious, HeaderVersion:
+	case HeaderMovement, HeaderSet, HeaderChunk, HeaderIDSpace, HeaderKeyID, HeaderRole, HeaderInstance, HeaderSequence, HeaderPrevious, HeaderVersion:
 		return true
 	}
 	return false
@@ -300,7 +300,7 @@ func readChunk(addr Address, header map[string][]string) (*Chunk, *Reject) {
 	}
 	return &Chunk{
 		Movement: first(header, HeaderMovement), Set: uint16(set), Index: uint32(index),
-		IDSpace: schema.IDSpace(first(header, HeaderIDSpace)), KeyID: schema.KeyID(first(header, HeaderKeyID)),
+		IDSpace: schema.IDSpace(first(header, HeaderIDSpace)), KeyID: schema.KeyID(first(header, HeaderKeyID)), Role: schema.SetRole(first(header, HeaderRole)),
 		Producer: schema.Producer{
 			Org: addr.Org, Sidecar: addr.Sidecar, Instance: first(header, HeaderInstance),
 			Sequence: sequence, Previous: first(header, HeaderPrevious), Version: first(header, HeaderVersion),

@@ -32,7 +32,7 @@ func TestDocs(t *testing.T) {
 	for _, code := range wire.Codes {
 		says("| `" + string(code) + "` |")
 	}
-	for _, name := range []string{"movement-listed", "heartbeat", "gap"} {
+	for _, name := range []string{"movement-listed", "movement-listed-seeds", "heartbeat", "gap"} {
 		var fields map[string]any
 		if err := json.Unmarshal(all[name].Body, &fields); err != nil {
 			t.Fatal(err)

@@ -81,7 +81,8 @@ type Chunk struct {
 	Index    uint32 // which chunk of the set, from 0; below schema.MaxChunks
 	IDSpace  schema.IDSpace
 	KeyID    schema.KeyID
-	Keys     []schema.Key // 1 to schema.MaxChunkKeys
+	Role     schema.SetRole // as the set's
+	Keys     []schema.Key   // 1 to schema.MaxChunkKeys
 	Producer schema.Producer
 
 	body     []byte
@@ -123,6 +124,7 @@ func (c *Chunk) faults() schema.Faults {
 	require(&fs, c.Index < schema.MaxChunks, "chunk", fmt.Sprint(c.Index), fmt.Sprintf("less than %d", schema.MaxChunks))
 	require(&fs, c.IDSpace.Valid(), "id_space", string(c.IDSpace), "1 to 32 of a-z 0-9 -, beginning with a letter")
 	require(&fs, c.KeyID.Valid(), "key_id", string(c.KeyID), "k- and 8 to 32 hex digits")
+	require(&fs, c.Role.Valid(), "role", string(c.Role), "nothing, seeds, no-seeds, or a word of a later version")
 	require(&fs, len(c.Keys) >= 1 && len(c.Keys) <= schema.MaxChunkKeys, "keys", fmt.Sprint(len(c.Keys)),
 		fmt.Sprintf("1 to %d", schema.MaxChunkKeys))
 	return fs

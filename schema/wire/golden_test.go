@@ -96,6 +96,17 @@ func goldens(t testing.TB) map[string]wire.Message {
 		}
 		all[name] = m
 	}
+	seeded := movement(schema.Listed)
+	seeded.Electors.Sets = append(seeded.Electors.Sets, schema.Set{IDSpace: schema.ElectorID, KeyID: "k-5f2a9c01", Keys: 5, Chunks: 1, Role: schema.Seeds,
+		Digest: seeded.Electors.Sets[0].Digest}, schema.Set{IDSpace: schema.ElectorID, KeyID: "k-5f2a9c01", Role: schema.NoSeeds, Digest: (&wire.SetDigest{}).String()})
+	seeds := chunk()
+	seeds.Set, seeds.Role = 1, schema.Seeds
+	for name, draft := range map[string]wire.Draft{"movement-listed-seeds": {Movement: seeded}, "electors-seeds": {Chunk: seeds}} {
+		c.Reset(0, [32]byte{})
+		if all[name], err = c.Seal(draft); err != nil {
+			t.Fatalf("seal %s: %v", name, err)
+		}
+	}
 	// Fields of a later version, among and within those that are known.
 	m := all["movement-whole"]
 	m.Body = bytes.Replace(m.Body, []byte(`"kind"`), []byte(`"weather":{"Kind":["fair",null,{"kind":1}]},"kind"`), 1)

@@ -47,6 +47,7 @@ const (
 	HeaderChunk    = "rolltrace-chunk"
 	HeaderIDSpace  = "rolltrace-id-space"
 	HeaderKeyID    = "rolltrace-key-id"
+	HeaderRole     = "rolltrace-role" // what the keys are; none for electors
 	HeaderInstance = "rolltrace-instance"
 	HeaderSequence = "rolltrace-sequence"
 	HeaderPrevious = "rolltrace-previous" // none if there is no previous message, or it is not known

@@ -36,13 +36,8 @@ type Asked struct {
 type Part struct {
 	Command string          `json:"command"` // as anybody can type it
 	Answer  json.RawMessage `json:"answer"`  // what it printed with --json
-	Tables  []Table         `json:"-"`       // of it for people
-}
-
-// A Table is some of an answer, for people.
-type Table struct {
-	Titles []string
-	Rows   [][]string
+	Titles  []string        `json:"-"`       // of a table for people
+	Rows    [][]string      `json:"-"`
 }
 
 // A Step is one step of the story.

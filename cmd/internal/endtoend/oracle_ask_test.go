@@ -146,6 +146,11 @@ func (s *stage) askAll(q question, all []*played) {
 }
 
 func (s *stage) ask(q question, p *played) {
+	if q.Elector != "" && p.model.Seed(q.elector(p.prefix)) { // whoever asks for one is told of it
+		model := p.model
+		p.model, p.worlds = model.WithSeeds(), map[schema.Time]*oracle.World{}
+		defer func() { p.model, p.worlds = model, map[schema.Time]*oracle.World{} }()
+	}
 	w := p.world(q.AsOf)
 	at := p.prefix + q.At
 	switch q.Ask {

@@ -1,4 +1,4 @@
-{{define "dossier.comment"}}Every movement of every elector, listed or derived; the parameterised dossier_as_of(key, as_of) finds one elector by its index{{end}}
+{{define "dossier.comment"}}Every movement of every elector, listed or derived; the parameterised dossier_as_of(key, as_of) finds one elector by its index, and a seed (invented entry of a copy) too{{end}}
 {{define "dossier.columns"}}
     key      String COMMENT 'Elector key: 16 hex digits',
     id_space String COMMENT 'What the identifier is',
@@ -40,7 +40,7 @@ WHERE {{if .HasKey}}s.bucket IN (SELECT bucket FROM e) AND {{end}}bitmapContains
 {{define "dossier.counts"}}
     AND (s.movement, s.generation) IN (SELECT movement, max(generation) FROM {{.Name "derived_head"}} WHERE form = 'S' GROUP BY movement)
 {{end}}
-{{define "dossier.e"}}{{if .HasKey}}e{{else}}(SELECT DISTINCT number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, key FROM {{.Name "elector"}}){{end}}{{end}}
+{{define "dossier.e"}}{{if .HasKey}}e{{else}}(SELECT DISTINCT number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, key FROM {{.Name "elector"}} WHERE number NOT IN ({{template "seeds" .}})){{end}}{{end}}
 {{define "dossier"}}
 SELECT leftPad(lower(hex(d.key)), 16, '0') AS key, k.id_space AS id_space, k.key_id AS key_id, m.* EXCEPT (movement)
 FROM ({{template "dossier.members" .}}) AS d

@@ -27,7 +27,7 @@ SELECT steps.place AS place, s.space AS space, s.part AS bucket,
     groupBitmapMergeStateIf(s.electors, steps.stays = 1) AS stayed
 FROM
 (
-    SELECT movement, 'listed' AS form, toUInt64(0) AS generation, space, {{.Part "bucket"}} AS part, electors
+    SELECT movement, 'listed' AS form, toUInt64(0) AS generation, space, {{.Part "bucket"}} AS part, {{template "electors_only" .}} AS electors
     FROM {{.Name "set_by_movement"}}
     WHERE movement IN ({{template "stepped" .}})
     UNION ALL
@@ -36,7 +36,7 @@ FROM
     WHERE movement IN ({{template "stepped" .}})
     GROUP BY movement, space, part
     UNION ALL
-    SELECT movement, if(form = 'S', 'whole', 'kept'), generation, space, {{.Part "bucket"}} AS part, electors
+    SELECT movement, if(form = 'S', 'whole', 'kept'), generation, space, {{.Part "bucket"}} AS part, {{template "electors_only" .}} AS electors
     FROM {{.Name "derived"}}
     WHERE movement IN ({{template "stepped" .}})
 ) AS s

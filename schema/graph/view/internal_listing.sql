@@ -28,6 +28,7 @@ SELECT
     toString(m.mode)                               AS mode,
     m.records                                      AS records,
     arraySum(m.set_keys)                           AS keys,
+    m.seeds                                        AS seeds,
     arraySum(m.set_unkeyed)                        AS unkeyed,
     m.evidence_mac                                 AS evidence_mac,
     m.evidence_bytes                               AS evidence_bytes,

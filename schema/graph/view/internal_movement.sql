@@ -34,6 +34,7 @@ SELECT
     r.set_key_id             AS set_key_id,
     r.set_keys               AS set_keys,
     r.set_unkeyed            AS set_unkeyed,
+    r.seeds                  AS seeds,
     r.set_chunks             AS set_chunks,
     r.evidence_mac           AS evidence_mac,
     r.evidence_bytes         AS evidence_bytes,

@@ -10,4 +10,5 @@ FROM
     GROUP BY movement, space, bucket
 ) AS s
 GROUP BY movement, mode, space, bucket
+HAVING bitmapCardinality(electors) > 0
 {{end}}

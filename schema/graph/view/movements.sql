@@ -26,6 +26,7 @@
     mode               String                         COMMENT 'How its electors are known: listed, whole or counted',
     records            UInt64                         COMMENT 'Rows seen, with or without an identifier',
     keys               UInt64                         COMMENT 'Keys announced over all sets, repeated ones included',
+    seeds              UInt64                         COMMENT 'Invented entries put into the copy, over all sets; they are counted nowhere as electors',
     unkeyed            UInt64                         COMMENT 'Rows without an identifier, over all sets; they count as counted',
     evidence_mac       String                         COMMENT 'Keyed hash of the bytes that flowed',
     evidence_bytes     UInt64                         COMMENT 'Bytes that flowed',

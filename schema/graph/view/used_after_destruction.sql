@@ -37,14 +37,14 @@ FROM
             SELECT movement, form, generation, space, bucket, groupBitmapMergeState(electors) AS electors
             FROM
             (
-                SELECT movement, 'listed' AS form, toUInt64(0) AS generation, space, bucket, electors
+                SELECT movement, 'listed' AS form, toUInt64(0) AS generation, space, bucket, {{template "electors_only" .}} AS electors
                 FROM {{.Name "set_by_movement"}}
                 UNION ALL
                 SELECT movement, 'listed', toUInt64(0), space, toUInt16(bitShiftRight(number, 16)) AS bucket, groupBitmapState(number)
                 FROM ({{template "rows" .}})
                 GROUP BY movement, space, bucket
                 UNION ALL
-                SELECT movement, if(form = 'S', 'whole', 'kept'), generation, space, bucket, electors
+                SELECT movement, if(form = 'S', 'whole', 'kept'), generation, space, bucket, {{template "electors_only" .}} AS electors
                 FROM {{.Name "derived"}}
             )
             WHERE movement IN (SELECT movement FROM ({{template "current" .}}) WHERE hasAny(sources, arrayPushBack(inputs, output)))

@@ -40,10 +40,10 @@ func Histories(size int) *rapid.Generator[History] {
 		for range rapid.IntRange(1, size).Draw(t, "movements") {
 			g.movement()
 		}
-		for g.chance(3) {
+		if g.chance(4) {
 			g.heartbeat()
 		}
-		for g.chance(4) {
+		if g.chance(4) {
 			g.gap()
 		}
 		g.arrivals()
@@ -88,7 +88,7 @@ func (g *generator) movement() {
 		open.State, open.Outcome, open.ClosedAt, open.Revision = schema.Open, "", schema.Time{}, 1
 		open.Electors.Sets = nil
 		for _, s := range m.Electors.Sets {
-			open.Electors.Sets = append(open.Electors.Sets, schema.Set{IDSpace: s.IDSpace, KeyID: s.KeyID})
+			open.Electors.Sets = append(open.Electors.Sets, schema.Set{IDSpace: s.IDSpace, KeyID: s.KeyID, Role: s.Role})
 		}
 		publish(open)
 	}
@@ -178,9 +178,12 @@ func (g *generator) chunks(m *schema.Movement) []Chunk {
 	var out []Chunk
 	for i, set := range g.sets() {
 		letters := string(subset(g, []rune(Letters), 1))
+		if set.Role != "" {
+			letters = string(pick(g, []rune(Letters)))
+		}
 		for len(letters) > 0 && !g.chance(20) {
 			n := min(1+g.upTo(len(Letters)), len(letters))
-			out = append(out, Chunk{m.ID, uint16(i), set.Chunks, set.IDSpace, set.KeyID, letters[:n]})
+			out = append(out, Chunk{m.ID, uint16(i), set.Chunks, set.IDSpace, set.KeyID, set.Role, letters[:n]})
 			set.Chunks++
 			letters = letters[n:]
 		}
@@ -198,12 +201,18 @@ func (g *generator) chunks(m *schema.Movement) []Chunk {
 	return out
 }
 
-// sets is one id column, and seldom more.
+// sets is one id column, and seldom more, or seeds.
 func (g *generator) sets() []schema.Set {
+	sets := []schema.Set{pick(g, Sets)}
 	if g.chance(4) {
-		return subset(g, Sets, 1)
+		sets = subset(g, Sets, 1)
 	}
-	return []schema.Set{pick(g, Sets)}
+	if g.chance(6) {
+		seeds := pick(g, sets)
+		seeds.Role = pick(g, []schema.SetRole{schema.Seeds, schema.Seeds, schema.NoSeeds, "later"})
+		sets = append(slices.Clip(sets), seeds)
+	}
+	return sets
 }
 
 // revise changes a movement as a later revision may: relabelled, retracted, or the same revision with other words.
@@ -241,18 +250,7 @@ func (g *generator) revise(m *schema.Movement) schema.Movement {
 }
 
 func (g *generator) heartbeat() {
-	// It is due in 25 days: nobody is silent before then.
-	beat := &wire.Heartbeat{At: Moment(g.upTo(Moments)), Interval: 1 << 31, Places: subset(g, Places, 0)}
-	if g.chance(2) { // hours, as the movements are apart, or a moment
-		beat.ClockKnown = true
-		beat.ClockOffset = pick(g, []int64{1, -1000, 3600e6, -3601e6, 5400e6})
-	} else if g.chance(2) {
-		beat.ClockOffset = 3601e6
-	}
-	if g.chance(4) { // which says nothing of the clock on the day of the movements
-		beat.At = schema.At(beat.At.AddDate(0, 0, pick(g, []int{-2, -1, 1, 3})))
-	}
-	g.add(Step{Sidecar: pick(g, sidecars), Heartbeat: beat})
+	g.add(Step{Sidecar: pick(g, sidecars), Heartbeat: &wire.Heartbeat{At: Moment(g.upTo(Moments)), Interval: 1 << 31, Places: subset(g, Places, 0)}})
 }
 
 func (g *generator) gap() {

@@ -36,6 +36,7 @@ type Chunk struct {
 	Index    uint32         `json:"index"`
 	IDSpace  schema.IDSpace `json:"id_space"`
 	KeyID    schema.KeyID   `json:"key_id"`
+	Role     schema.SetRole `json:"role,omitempty"`
 	Electors string         `json:"electors"`
 }
 
@@ -149,7 +150,7 @@ func (h History) draft(prefix string, step Step) wire.Draft {
 }
 
 func (c *Chunk) under(prefix string) *wire.Chunk {
-	return &wire.Chunk{Movement: c.Movement, Set: c.Set, Index: c.Index, IDSpace: c.IDSpace, KeyID: c.KeyID, Keys: Keys(prefix, c.Electors)}
+	return &wire.Chunk{Movement: c.Movement, Set: c.Set, Index: c.Index, IDSpace: c.IDSpace, KeyID: c.KeyID, Role: c.Role, Keys: Keys(prefix, c.Electors)}
 }
 
 // total gives a closed movement's set the keys and the digest of its chunks: those that were announced, whether or

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/wire"
@@ -37,6 +36,8 @@ func (s Set) remove(other Set) {
 type Model struct {
 	movements map[Ref]*recorded
 	outboxes  map[outbox]*chain
+	called    map[schema.SetRole]Set // what chunks said of electors: that they are seeds, that they are none
+	seeded    bool                   // seeds are electors like others
 }
 
 // recorded is everything delivered of one movement: its revisions may be missing, and so may its chunks.
@@ -64,25 +65,19 @@ type outbox struct{ org, sidecar, instance string }
 type chain struct {
 	arrived  map[uint64]bool
 	reported []wire.Gap
-	beats    []beat
-}
-
-// A beat is a heartbeat.
-type beat struct {
-	*wire.Heartbeat
-	sequence uint64
+	covers   map[schema.Place]bool
 }
 
 // New returns a model of nothing.
 func New() *Model {
-	return &Model{movements: map[Ref]*recorded{}, outboxes: map[outbox]*chain{}}
+	return &Model{movements: map[Ref]*recorded{}, outboxes: map[outbox]*chain{}, called: map[schema.SetRole]Set{}}
 }
 
 // Add delivers one message of the log.
 func (m *Model) Add(r *wire.Record) {
 	box := outbox{r.Org, r.Sidecar, r.Instance}
 	if m.outboxes[box] == nil {
-		m.outboxes[box] = &chain{arrived: map[uint64]bool{}}
+		m.outboxes[box] = &chain{arrived: map[uint64]bool{}, covers: map[schema.Place]bool{}}
 	}
 	known := m.outboxes[box].arrived[r.Sequence]
 	m.outboxes[box].arrived[r.Sequence] = true
@@ -95,11 +90,18 @@ func (m *Model) Add(r *wire.Record) {
 		if chunks[id] == nil {
 			chunks[id] = Set{}
 		}
-		for _, key := range r.Chunk.Keys {
-			chunks[id][Elector{r.Chunk.IDSpace, r.Chunk.KeyID, key}] = true
+		if m.called[r.Chunk.Role] == nil {
+			m.called[r.Chunk.Role] = Set{}
 		}
-	case r.Heartbeat != nil && !known:
-		m.outboxes[box].beats = append(m.outboxes[box].beats, beat{r.Heartbeat, r.Sequence})
+		for _, key := range r.Chunk.Keys {
+			e := Elector{r.Chunk.IDSpace, r.Chunk.KeyID, key}
+			chunks[id][e] = true
+			m.called[r.Chunk.Role][e] = true
+		}
+	case r.Heartbeat != nil:
+		for _, place := range r.Heartbeat.Places {
+			m.outboxes[box].covers[place] = true
+		}
 	case r.Gap != nil && !known:
 		m.outboxes[box].reported = append(m.outboxes[box].reported, *r.Gap)
 	}
@@ -112,6 +114,18 @@ func (m *Model) recorded(ref Ref) *recorded {
 	return m.movements[ref]
 }
 
+// Seed says whether an elector is an invented entry: some chunk says so, and none says that it is none.
+func (m *Model) Seed(e Elector) bool {
+	return m.called[schema.Seeds][e] && !m.called[schema.NoSeeds][e]
+}
+
+// WithSeeds is the same model, with seeds as electors like others: for questions about a seed.
+func (m *Model) WithSeeds() *Model {
+	seeded := *m
+	seeded.seeded = true
+	return &seeded
+}
+
 // A Movement is a movement in its current form: the greatest (revision, SHA-256 of the body).
 type Movement struct {
 	Ref
@@ -120,11 +134,9 @@ type Movement struct {
 	Missing   int // chunks that its current form announces, and that are not here
 	S         Set // its electors, S(m)
 
-	// From is where each of its electors came from: see attribute. Of those in unclear it is not known.
-	shift time.Duration // to its place in the order, see Shifted
-
-	From    map[Elector][]schema.Place
-	unclear Set
+	// From is where each of its electors came from: see attribute. OriginUnknown: of some it is not known.
+	From          map[Elector][]schema.Place
+	OriginUnknown bool
 }
 
 // Counts says whether the movement says anything about electors: one that is retracted does not.
@@ -143,12 +155,12 @@ func (m *Movement) inputs() []schema.Place {
 
 // before orders movements: by occurred_at, then organisation, sidecar, id.
 func (m *Movement) before(other *Movement) int {
-	return cmp.Or(m.OccurredAt.Add(m.shift).Compare(other.OccurredAt.Add(other.shift)), cmp.Compare(m.Ref.Org, other.Ref.Org),
+	return cmp.Or(m.OccurredAt.Compare(other.OccurredAt.Time), cmp.Compare(m.Ref.Org, other.Ref.Org),
 		cmp.Compare(m.Ref.Sidecar, other.Ref.Sidecar), cmp.Compare(m.Ref.ID, other.Ref.ID))
 }
 
 // current is every movement of which a revision is here, in its current form and in order. Exercises are none.
-func (m *Model) current(shift func(*Movement) time.Duration) []*Movement {
+func (m *Model) current() []*Movement {
 	var out []*Movement
 	for ref, r := range m.movements {
 		if len(r.revisions) == 0 {
@@ -159,10 +171,13 @@ func (m *Model) current(shift func(*Movement) time.Duration) []*Movement {
 		if form.Exercise != "" {
 			continue
 		}
-		movement := &Movement{Ref: ref, Movement: *form, Revisions: len(r.revisions), S: Set{}, From: map[Elector][]schema.Place{}, unclear: Set{}}
+		movement := &Movement{Ref: ref, Movement: *form, Revisions: len(r.revisions), S: Set{}, From: map[Elector][]schema.Place{}}
 		if form.Electors.Mode == schema.Listed {
 			for _, keys := range r.chunks {
 				movement.S.add(keys)
+			}
+			if !m.seeded {
+				maps.DeleteFunc(movement.S, func(e Elector, _ bool) bool { return m.Seed(e) })
 			}
 		}
 		if form.State == schema.Closed {
@@ -174,7 +189,6 @@ func (m *Model) current(shift func(*Movement) time.Duration) []*Movement {
 				}
 			}
 		}
-		movement.shift = shift(movement)
 		out = append(out, movement)
 	}
 	slices.SortFunc(out, (*Movement).before)
@@ -203,6 +217,3 @@ func (m *Model) Knows(e Elector) bool {
 	}
 	return false
 }
-
-// asRecorded is the order that the movements have.
-func asRecorded(*Movement) time.Duration { return 0 }
