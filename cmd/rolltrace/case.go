@@ -114,7 +114,7 @@ func (p *page) part(part demo.Part) {
 	columns[0].title = "     " + columns[0].title
 	t := newTable(columns...)
 	for _, row := range part.Rows {
-		t.row(append([]string{"     " + row[0]}, row[1:]...)...)
+		t.row(append([]string{"     " + cell(row[0])}, row[1:]...)...)
 	}
 	p.table("", t, "")
 }

@@ -118,3 +118,67 @@ func TestDemoRefusesWhatDoesNotFit(t *testing.T) {
 		t.Errorf("--list: %v, %s", err, said)
 	}
 }
+
+// What people read: the question, the answer in words, what was typed with its tables, and what it does not cover.
+func TestACaseIsTold(t *testing.T) {
+	var out bytes.Buffer
+	err := writeCase(&out, &demo.Report{
+		Data: "/tmp/a case", Scale: 0.001, People: 92000,
+		Questions: []demo.Asked{
+			{Ask: "Who had it?", After: "The list goes out", Say: "We really don't know.", Parts: []demo.Part{
+				{Command: "rolltrace electors --at acme", Tables: []demo.Table{{Titles: []string{"at", "people"}}}},
+			}, Notes: []string{"plus up to 9 records"}, Numbers: map[string]uint64{"early": 1}},
+			{Ask: "Who had it? (Asked again.)", Say: strings.Repeat("word ", 30), Numbers: map[string]uint64{"second": 2000, "first": 1}, Parts: []demo.Part{
+				{Command: "rolltrace reach list", Tables: []demo.Table{{Titles: []string{"to", "people"}, Rows: [][]string{{"acme", "2,000"}, {"", "7"}}}}},
+			}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+What is known after the step “The list goes out”:
+
+1. Who had it?
+
+   We really don't know.
+
+   $ rolltrace electors --at acme
+
+     none recorded
+
+   note: plus up to 9 records
+
+What is known in the end:
+
+2. Who had it? (Asked again.)
+
+   word word word word word word word word word word word word word word word word word word word word word word
+   word word word word word word word word
+
+   $ rolltrace reach list
+
+     to    people
+     acme   2,000
+     –          7
+
+   counted again by recount.sh: first 1, second 2,000
+
+92,000 people, 0.001 of the full size, in 0.0 s. Everything is in /tmp/a case
+`
+	if have, _, _ := strings.Cut(out.String(), "\n  sh "); have != want {
+		t.Errorf("have %s\nwant %s", have, want)
+	}
+	if !strings.Contains(out.String(), "export ROLLTRACE_DATA='/tmp/a case/centre' ROLLTRACE_KEY='/tmp/a case/key.json'\n") {
+		t.Errorf("how to go on: %s", &out)
+	}
+}
+
+func TestEveryCaseHasAnOpening(t *testing.T) {
+	for _, name := range demo.Scenarios() {
+		var out bytes.Buffer
+		if err := writeOpening(&out, name, 0.25); err != nil || !strings.Contains(out.String(), "stands for") || strings.Contains(out.String(), "%!") {
+			t.Errorf("%s: %v, %s", name, err, &out)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -140,7 +141,15 @@ func (s *Scenario) validate() error {
 			}
 		}
 	}
+	lines := map[string]bool{}
 	for _, step := range s.Steps {
+		for _, line := range step.Emit {
+			encoded, err := json.Marshal(line)
+			if err != nil || lines[step.By+string(encoded)] {
+				fault("step %q: a line that stands twice is one movement, or is no JSON: %v", step.Title, err)
+			}
+			lines[step.By+string(encoded)] = true
+		}
 		if s.Organisations[step.By] == "" || (step.Tee == nil) == (len(step.Emit) == 0) {
 			fault("step %q: want an organisation, and either emit or tee", step.Title)
 		}

@@ -70,6 +70,7 @@ func TestScenariosThatDoNotFitAreRefused(t *testing.T) {
 		{func(s *Scenario) { s.Steps[0].By = "nobody" }, "want an organisation"},
 		{func(s *Scenario) { s.Steps[0].Sources = []string{"hearsay"} }, `no source "hearsay"`},
 		{func(s *Scenario) { s.Steps[0].Sources = nil }, "want what is public of it, with sources"},
+		{func(s *Scenario) { s.Steps[0].Emit = append(s.Steps[0].Emit, s.Steps[0].Emit[0]) }, "a line that stands twice"},
 		{func(s *Scenario) { s.Scale = 2 }, "at most 1"},
 	} {
 		s, err := FindScenario("cambridge-analytica")
