@@ -2,23 +2,29 @@ package main
 
 import (
 	"context"
+	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
+	"github.com/rolltrace/rolltrace/cmd/internal/report"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
 )
 
 func electorCommand() *cobra.Command {
 	var names electorFlags
+	var to reportFlags
 	cmd := &cobra.Command{
 		Use:   "elector ID",
 		Short: "The dossier of one elector: every place reached, how, and whether the record is still there",
 		Long: `Everything that is known of one elector: every place and organisation that the record reached, when, by which
-movements, and whether it is still held there.
+movements, and whether it is still held there. With --report it becomes a document to hand over, an accounting of
+disclosures. ` + reportHelp + `
 ` + electorHelp,
 		Example: `  rolltrace elector 7KQ42MXR --key key.json
+  rolltrace elector 7KQ42MXR --key key.json --report account.html
   rolltrace elector - --key key.json < identifier.txt
   rolltrace elector --hex 9f86d081884c7d65 --as-of 2026-04-01`,
 		Args: cobra.MaximumNArgs(1),
@@ -28,10 +34,25 @@ movements, and whether it is still held there.
 		if err != nil {
 			return nil, err
 		}
+		if to.path != "" {
+			if err := to.check(); err != nil {
+				return nil, err
+			}
+		} else if to.force {
+			return nil, boot.Wrongf("--force: only together with --report")
+		}
 		asked.AsOf = q.asOfAt
 		return g.Elector(ctx, asked)
-	}, writeDossier).withAsOf(cmd)
+	}, func(w io.Writer, d *graph.Dossier) error {
+		if to.path != "" {
+			return to.write(w, report.OfElector(d, schema.At(time.Now())))
+		}
+		return writeDossier(w, d)
+	}).withAsOf(cmd)
 	names.bind(cmd)
+	cmd.Flags().StringVar(&to.path, "report", "", "make a report: the file of its page, which ends with .html, or a folder")
+	cmd.Flags().BoolVar(&to.force, "force", false, "with --report: write over files that are there")
+	cmd.MarkFlagsMutuallyExclusive("json", "report")
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/demo"
+	"github.com/rolltrace/rolltrace/cmd/internal/report"
 	"github.com/rolltrace/rolltrace/consumers/deadletter"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
@@ -48,7 +49,7 @@ func TestEveryJSONFieldIsDocumented(t *testing.T) {
 	}
 	names := map[string]bool{}
 	for _, answer := range []any{
-		graph.Dossier{}, graph.Route{}, graph.Electors{}, graph.Reach{}, graph.Movements{}, graph.Copies{}, graph.Fields{}, graph.Flow{}, graph.Match{}, deadletter.Entry{}, demo.Report{},
+		graph.Dossier{}, graph.Route{}, graph.Electors{}, graph.Reach{}, graph.Movements{}, graph.Copies{}, graph.Fields{}, graph.Flow{}, graph.Accounting{}, report.Elector{}, report.At{}, report.Movement{}, graph.Match{}, deadletter.Entry{}, demo.Report{},
 	} {
 		jsonNames(names, reflect.TypeOf(answer))
 	}

@@ -50,7 +50,7 @@ Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
 			root.AddCommand(sub)
 		}
 	}
-	add("question", electorCommand(), electorsCommand(), reachCommand(), sourcesCommand(), routeCommand(), flowCommand(), copiesCommand(), fieldsCommand(), matchCommand(), movementsCommand())
+	add("question", electorCommand(), electorsCommand(), reachCommand(), sourcesCommand(), routeCommand(), flowCommand(), copiesCommand(), fieldsCommand(), matchCommand(), movementsCommand(), reportCommand())
 	add("centre", upCommand(), demoCommand(), registryCommand(), migrateCommand(), keyCommand(), rejectedCommand())
 	root.AddCommand(versionCommand())
 	return root

@@ -87,11 +87,14 @@ func TestScript(t *testing.T) {
 					return regexp.MustCompile(`//[^@]*@`).ReplaceAllString(info.Reader(), "//default:wrong-password@")
 				})
 			},
-			"key":     key,
-			"publish": publish,
-			"occupy":  occupy,
-			"appears": appears,
-			"code":    code,
+			"key":      key,
+			"report":   reportFiles,
+			"movement": movement,
+			"part":     part,
+			"publish":  publish,
+			"occupy":   occupy,
+			"appears":  appears,
+			"code":     code,
 		},
 	})
 }
@@ -145,6 +148,19 @@ func key(ts *testscript.TestScript, neg bool, args []string) {
 	var dossier graph.Dossier
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &dossier))
 	ts.Setenv(args[1], dossier.Elector.Key)
+}
+
+// movement FILE VARIABLE sets the variable to the id of the first movement of an answer.
+func movement(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: movement FILE VARIABLE")
+	}
+	var answer graph.Movements
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &answer))
+	if len(answer.Movements) == 0 {
+		ts.Fatalf("%s: no movements", args[0])
+	}
+	ts.Setenv(args[1], answer.Movements[0].ID)
 }
 
 // publish FOLDER SUBJECT TEXT puts a message into the log of the centre that runs on a data folder.

@@ -30,6 +30,7 @@ type Accounting struct {
 // An Entry of an account is movements of one kind, from and to the same, with the same fields, for the same purpose,
 // under the same agreement, on the same word, by the same actor: repeated disclosures, summed up.
 type Entry struct {
+	Direction  string       `json:"direction"` // In, Out or Within the place or organisation asked; "" when none was
 	Kind       schema.Kind  `json:"kind"`
 	Basis      schema.Basis `json:"basis"`       // attested too for a destroy that was not published by the owner
 	Removes    bool         `json:"removes"`     // takes electors away
@@ -57,6 +58,13 @@ type Places struct {
 	Count uint64         `json:"count"`
 	Names []schema.Place `json:"names"` // the first MaxEntryPlaces, sorted
 }
+
+// The directions of an Entry.
+const (
+	In     = "in"
+	Out    = "out"
+	Within = "within" // from one of its places to another
+)
 
 // MaxEntryPlaces is how many places an entry of an account names; the count has them all.
 const MaxEntryPlaces = 20
@@ -113,8 +121,11 @@ func (g *Graph) Accounting(ctx context.Context, q AccountingQuestion) (*Accounti
 
 // entryText sums up the movements of one place or organisation, in ClickHouse, because they can be very many.
 const entryText = `
+	WITH
+		toString(m.output) = $1 OR startsWith(toString(m.output), concat($1, '/')) AS comes,
+		arrayExists(i -> i = $1 OR startsWith(i, concat($1, '/')), m.inputs) AS goes
 	SELECT
-		toString(m.kind) AS kind, toString(m.basis) AS basis, toBool(m.removes) AS removes,
+		if(comes, if(goes, 'within', 'in'), 'out') AS direction, toString(m.kind) AS kind, toString(m.basis) AS basis, toBool(m.removes) AS removes,
 		arraySort(arrayDistinct(arrayMap(i -> splitByChar('/', i)[1], m.inputs))) AS from_orgs,
 		if(kind = 'access', toString(m.output), splitByChar('/', toString(m.output))[1]) AS to,
 		arraySort(arrayDistinct(arrayConcat(arrayMap(f -> toString(f), m.fields), arrayMap(f -> toString(f), arrayFlatten(m.input_fields))))) AS all_fields,
@@ -128,12 +139,13 @@ const entryText = `
 		groupArray(m.movement) AS numbers
 	FROM internal_movement AS m
 	WHERE m.outcome != 'retracted' AND ($2 = '' OR m.occurred_at <= parseDateTime64BestEffort(if($2 = '', '2299-12-31', $2), 6, 'UTC'))
-		AND (toString(m.output) = $1 OR startsWith(toString(m.output), concat($1, '/')) OR arrayExists(i -> i = $1 OR startsWith(i, concat($1, '/')), m.inputs))
-	GROUP BY kind, basis, removes, from_orgs, to, all_fields, purpose, agreement, legal_basis, actor
-	ORDER BY first_at, kind, from_orgs, to, all_fields, purpose, agreement, legal_basis, actor, basis, removes
+		AND (comes OR goes)
+	GROUP BY direction, kind, basis, removes, from_orgs, to, all_fields, purpose, agreement, legal_basis, actor
+	ORDER BY first_at, kind, from_orgs, to, all_fields, purpose, agreement, legal_basis, actor, basis, removes, direction
 	LIMIT %[2]d`
 
 type entryRow struct {
+	Direction    string    `ch:"direction"`
 	Kind         string    `ch:"kind"`
 	Basis        string    `ch:"basis"`
 	Removes      bool      `ch:"removes"`
@@ -164,7 +176,7 @@ func (r *entryRow) entry() Entry {
 		}
 		return out
 	}
-	return Entry{Kind: schema.Kind(r.Kind), Basis: schema.Basis(r.Basis), Removes: r.Removes, From: append([]string{}, r.From...), To: r.To,
+	return Entry{Direction: r.Direction, Kind: schema.Kind(r.Kind), Basis: schema.Basis(r.Basis), Removes: r.Removes, From: append([]string{}, r.From...), To: r.To,
 		Fields: append([]string{}, r.Fields...), Purpose: r.Purpose, Agreement: r.Agreement, LegalBasis: r.LegalBasis, Actor: r.Actor,
 		Movements: r.Movements, FirstAt: at(r.FirstAt), LastAt: at(r.LastAt), Electors: []Count{}, Records: r.Records, Unfinished: r.Unfinished,
 		FromPlaces: places(r.InputsCount, r.Inputs), ToPlaces: places(r.OutputsCount, r.Outputs)}

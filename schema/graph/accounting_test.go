@@ -12,7 +12,7 @@ import (
 )
 
 func entryText(e graph.Entry) string {
-	text := fmt.Sprintf("%s %s %s>%s %s %q %q: %d at %d-%d, %d electors", e.Kind, e.Basis, strings.Join(e.From, "+"), e.To, strings.Join(e.Fields, "+"),
+	text := fmt.Sprintf("%s %s %s %s>%s %s %q %q: %d at %d-%d, %d electors", e.Direction, e.Kind, e.Basis, strings.Join(e.From, "+"), e.To, strings.Join(e.Fields, "+"),
 		e.Purpose, e.Actor, e.Movements, hours(e.FirstAt), hours(e.LastAt), total(e.Electors))
 	if e.Records > 0 {
 		text += fmt.Sprintf(", %d records", e.Records)
@@ -66,13 +66,13 @@ func TestAccounting(t *testing.T) {
 		got = append(got, entryText(e))
 	}
 	want := []string{
-		`collect observed electoral-office>party-a civic_address+name "mail" "": 1 at 1-1, 6 electors (1>1 places)`,
-		`share observed party-a>acme-mail civic_address+name "mail" "": 4 at 2-6, 4 electors, 500 records, 1 unfinished (2>4 places)`,
-		`share observed party-a>acme-mail civic_address+name "phone" "": 1 at 5-5, 1 electors (1>1 places)`,
-		`access observed party-a>party-a/people/u0412 civic_address+name "mail" "": 1 at 7-7, 1 electors (1>1 places)`,
-		`export declared party-a>party-a civic_address+name "communicate" "party-a/people/u0412": 1 at 8-8, 6 electors (1>1 places)`,
-		`destroy observed party-a> name "mail" "": 1 at 10-10, 2 electors (1>0 places)`,
-		`collect observed party-a>vendor-b civic_address+name "mail" "": 1 at 11-11, 1 electors (1>1 places)`,
+		`in collect observed electoral-office>party-a civic_address+name "mail" "": 1 at 1-1, 6 electors (1>1 places)`,
+		`out share observed party-a>acme-mail civic_address+name "mail" "": 4 at 2-6, 4 electors, 500 records, 1 unfinished (2>4 places)`,
+		`out share observed party-a>acme-mail civic_address+name "phone" "": 1 at 5-5, 1 electors (1>1 places)`,
+		`within access observed party-a>party-a/people/u0412 civic_address+name "mail" "": 1 at 7-7, 1 electors (1>1 places)`,
+		`within export declared party-a>party-a civic_address+name "communicate" "party-a/people/u0412": 1 at 8-8, 6 electors (1>1 places)`,
+		`out destroy observed party-a> name "mail" "": 1 at 10-10, 2 electors (1>0 places)`,
+		`out collect observed party-a>vendor-b civic_address+name "mail" "": 1 at 11-11, 1 electors (1>1 places)`,
 	}
 	if !slices.Equal(got, want) || noteCodes(a.Answer) != " failed counted" {
 		t.Errorf("have\n%s\nwant\n%s\nnotes%s", strings.Join(got, "\n"), strings.Join(want, "\n"), noteCodes(a.Answer))

@@ -140,7 +140,7 @@ func (n *notes) answer(s scope) (Answer, error) {
 		a.Notes = append(a.Notes, part...)
 	}
 	slices.SortStableFunc(a.Notes, func(x, y Note) int {
-		return slices.Index(codes, x.Code) - slices.Index(codes, y.Code)
+		return NoteRank(x.Code) - NoteRank(y.Code)
 	})
 	for _, note := range a.Notes {
 		if note.Code != CodeAttested && note.Code != CodeNone {
@@ -367,3 +367,6 @@ func (g *Graph) Coverage(ctx context.Context, asOf schema.Time) ([]CoverageRow, 
 		ORDER BY code, occurred_at, org, sidecar, id`, asOf.String())
 	return out, err
 }
+
+// NoteRank is where notes of a code stand among others: answers have them in this order.
+func NoteRank(code string) int { return slices.Index(codes, code) }
