@@ -50,7 +50,7 @@ func (m *model) deliver(org string, d wire.Draft) {
 func (m *model) sets() map[string][]schema.Key {
 	var order []*schema.Movement
 	for _, movement := range m.current {
-		if movement.Outcome != schema.Retracted && movement.Exercise == "" {
+		if movement.Outcome != schema.Retracted {
 			order = append(order, movement)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/rolltrace/rolltrace/schema"
 )
 
-// A movement is one that counts: not retracted, and of no exercise. All of them are in memory: some 170 bytes
+// A movement is one that counts: not retracted. All of them are in memory: some 170 bytes
 // each, with what points to them.
 type movement struct {
 	number  uint32

@@ -25,7 +25,7 @@ type Outline struct {
 	Output     string   // place, or "" for a destroy
 	Mode       schema.Mode
 	Removes    bool   // takes electors away from its input
-	Void       bool   // retracted, or of an exercise: no part of any answer
+	Void       bool   // retracted: no part of any answer
 	Keys       uint64 // announced, at most
 }
 
@@ -71,7 +71,7 @@ func (l *Lineage) outlines(ctx context.Context, after, upTo uint64, each func(Ou
 		FROM
 		(
 			SELECT movement, argMax((toString(org), toString(sidecar), id, toUnixTimestamp64Micro(occurred_at), inputs, toString(output),
-				toString(mode), removes, toUInt8(exercise != '' OR outcome = 'retracted'), arraySum(set_keys)), (revision, body_hash)) AS f
+				toString(mode), removes, toUInt8(outcome = 'retracted'), arraySum(set_keys)), (revision, body_hash)) AS f
 			FROM movement_revision
 			WHERE stream_sequence > $3 AND stream_sequence <= $2 `+changed+`
 			GROUP BY movement

@@ -38,7 +38,7 @@ func (m *move) set() setRef {
 }
 
 // moves returns every movement as of a time (zero: all), in order: (occurred_at, org, sidecar, id). Those that are
-// retracted, or of an exercise, are left out. What is derived is of one moment: a cascade counts whole or not at all.
+// retracted are left out. What is derived is of one moment: a cascade counts whole or not at all.
 func (g *Graph) moves(ctx context.Context, asOf schema.Time) ([]move, error) {
 	text, err := rendering{parameters: parameters{asOf: true}, values: &values{asOf: asOf.String()}}.execute("current")
 	if err != nil {

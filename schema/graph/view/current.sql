@@ -1,7 +1,7 @@
 {{/* The current form of every movement, the greatest (revision, body_hash): in the order of the primary key, so that the
 first row of each is taken as it is read, and a condition on the movement finds it by its index. */}}
 {{define "latest"}}(SELECT * FROM {{.Name "movement_revision"}} ORDER BY movement DESC, revision DESC, body_hash DESC LIMIT 1 BY movement){{end}}
-{{define "real"}}exercise = '' AND outcome != 'retracted' AND {{.AsOf "occurred_at"}}{{end}}
+{{define "real"}}outcome != 'retracted' AND {{.AsOf "occurred_at"}}{{end}}
 {{/* What it takes to follow electors: a part of other views, and not one itself, because ClickHouse plans a view within
 a view anew each time. */}}
 {{define "current"}}

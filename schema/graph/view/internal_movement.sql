@@ -1,4 +1,4 @@
-{{define "internal_movement.comment"}}Internal: every movement in its current form, the greatest (revision, body_hash), with its number; exercises left out{{end}}
+{{define "internal_movement.comment"}}Internal: every movement in its current form, the greatest (revision, body_hash), with its number{{end}}
 {{define "internal_movement"}}
 SELECT
     movement,
@@ -48,5 +48,4 @@ INNER JOIN
     FROM {{.Name "movement_revision"}}
     GROUP BY movement
 ) AS c ON c.movement = r.movement
-WHERE r.exercise = ''
 {{end}}

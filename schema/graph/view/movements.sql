@@ -1,4 +1,4 @@
-{{define "movements.comment"}}Every movement in its current form, in order: (occurred_at, org, sidecar, id). Exercises are left out{{end}}
+{{define "movements.comment"}}Every movement in its current form, in order: (occurred_at, org, sidecar, id){{end}}
 {{define "movements.columns"}}
     occurred_at        DateTime64(6, 'UTC')           COMMENT 'When it began (UTC); decides order, with org, sidecar and id',
     org                String                         COMMENT 'Organisation that published it',

@@ -159,7 +159,7 @@ func (m *Movement) before(other *Movement) int {
 		cmp.Compare(m.Ref.Sidecar, other.Ref.Sidecar), cmp.Compare(m.Ref.ID, other.Ref.ID))
 }
 
-// current is every movement of which a revision is here, in its current form and in order. Exercises are none.
+// current is every movement of which a revision is here, in its current form and in order.
 func (m *Model) current() []*Movement {
 	var out []*Movement
 	for ref, r := range m.movements {
@@ -168,9 +168,6 @@ func (m *Model) current() []*Movement {
 		}
 		last := slices.MaxFunc(slices.Collect(maps.Keys(r.revisions)), revision.compare)
 		form := r.revisions[last]
-		if form.Exercise != "" {
-			continue
-		}
 		movement := &Movement{Ref: ref, Movement: *form, Revisions: len(r.revisions), S: Set{}, From: map[Elector][]schema.Place{}}
 		if form.Electors.Mode == schema.Listed {
 			for _, keys := range r.chunks {
