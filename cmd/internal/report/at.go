@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rolltrace/rolltrace/schema"
@@ -65,7 +66,10 @@ func (r *At) view() *view {
 	if names, ok := r.orgs(r.Went, func(e graph.FlowOrgEdge) string { return e.To }); ok {
 		v.Subject = append(v.Subject, fact{"Went on to", list(names), false})
 	}
-	v.Lead = []string{fmt.Sprintf("%s is recorded to hold the records of %s. Those of %s ever reached it.", r.At, electors(r.Holding.Electors), electors(r.Reached.Electors))}
+	v.Lead = []string{fmt.Sprintf("%s is recorded to hold the records of %s; those of %s ever reached it.", r.At, electors(r.Holding.Electors), electors(r.Reached.Electors))}
+	if slices.Equal(r.Holding.Electors, r.Reached.Electors) && len(r.Reached.Electors) > 0 {
+		v.Lead = []string{fmt.Sprintf("%s is recorded to hold the records of %s: all that ever reached it.", r.At, electors(r.Holding.Electors))}
+	}
 	if len(r.Copies.Destroyed) > 0 {
 		left := "No copies of them are recorded elsewhere."
 		if n := len(r.Copies.Places); n > 0 {
@@ -80,8 +84,8 @@ func (r *At) view() *view {
 	if len(r.Copies.Used) > 0 {
 		v.Lead = append(v.Lead, fmt.Sprintf("%s took electors out of it after they had been destroyed there.", capital(plural(len(r.Copies.Used), "movement", "movements"))))
 	}
-	v.Figures = []figure{{count(r.Holding.Electors), "electors held"}, {count(r.Reached.Electors), "electors ever reached it"}, {count(r.Copies.Destroyed), "electors destroyed, not come back"},
-		{grouped(r.recipients()), "organisations they went on to"}}
+	v.Figures = []figure{{numbers(r.Holding.Electors), "electors held"}, {numbers(r.Reached.Electors), "electors ever reached it"}, {numbers(r.Copies.Destroyed), "electors destroyed, not come back"},
+		{[]string{grouped(r.recipients())}, "organisations they went on to"}}
 	var in, out, within, destroyed []graph.Entry
 	for _, e := range r.Entries {
 		switch {
@@ -136,7 +140,7 @@ func (r *At) held() section {
 	s := section{ID: "held", Heading: "Held now", Columns: []column{{Title: "Place"}, {"Electors", true}}}
 	s.rows(len(r.Holding.Places), func(i int) []cell {
 		p := r.Holding.Places[i]
-		return []cell{placeCell(p.Place), {Text: count(p.Electors), Number: true}}
+		return []cell{placeCell(p.Place), numberCell(p.Electors)}
 	})
 	return s
 }
@@ -150,7 +154,7 @@ func (r *At) copies() section {
 		for _, step := range c.Route {
 			way = append(way, string(step.From))
 		}
-		return []cell{placeCell(c.Place), {At: c.Since}, {Small: way}, {Text: count(c.Electors), Number: true}}
+		return []cell{placeCell(c.Place), {At: c.Since}, {Small: way}, numberCell(c.Electors)}
 	})
 	return s
 }
@@ -160,7 +164,7 @@ func (r *At) used() section {
 		Columns: []column{{Title: "When (UTC)"}, {Title: "From"}, {Title: "To"}, {Title: "Destroyed (UTC)"}, {"Electors", true}}}
 	s.rows(len(r.Copies.Used), func(i int) []cell {
 		u := r.Copies.Used[i]
-		return []cell{{At: u.OccurredAt, Small: []string{string(u.Kind)}}, placeCell(u.Place), placeCell(u.To), {At: u.DestroyedAt}, {Text: count(u.Electors), Number: true}}
+		return []cell{{At: u.OccurredAt, Small: []string{string(u.Kind)}}, placeCell(u.Place), placeCell(u.To), {At: u.DestroyedAt}, numberCell(u.Electors)}
 	})
 	return s
 }

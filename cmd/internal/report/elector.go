@@ -51,8 +51,8 @@ func (r *Elector) view() *view {
 		v.Lead = []string{fmt.Sprintf("The record is known to have reached %s of %s. It is recorded as still held at %s of %s.",
 			plural(len(d.Places), "place", "places"), plural(len(d.Organisations), "organisation", "organisations"),
 			plural(held, "place", "places"), plural(heldOrgs, "organisation", "organisations"))}
-		v.Figures = []figure{{grouped(len(d.Organisations)), "organisations reached"}, {grouped(len(d.Places)), "places reached"}, {grouped(held), "places that hold it"},
-			{grouped(moved), "movements"}}
+		v.Figures = []figure{{[]string{grouped(len(d.Organisations))}, "organisations reached"}, {[]string{grouped(len(d.Places))}, "places reached"}, {[]string{grouped(held)}, "places that hold it"},
+			{[]string{grouped(moved)}, "movements"}}
 	}
 	var out, within, destroyed []graph.Entry
 	for _, e := range r.Entries {
@@ -127,7 +127,7 @@ func (r *Elector) placeTable() section {
 
 // picture draws every movement that counts, from where the record came by it as far as that is known.
 func (r *Elector) picture() *drawing {
-	p := &picture{ID: "route", Title: "The places that the record reached, and how"}
+	p := &picture{ID: "route", Title: "The places that the record reached, and how", Even: true}
 	index := map[schema.Place]int{}
 	at := func(place schema.Place) int {
 		i, ok := index[place]
@@ -167,14 +167,9 @@ func (r *Elector) picture() *drawing {
 		if n := int(p.Edges[i].Weight); n > 1 {
 			p.Edges[i].Label += fmt.Sprintf(" (%s ×)", grouped(n))
 		}
-		p.Edges[i].Weight = 0.08
+		p.Edges[i].Weight = 0
 	}
-	p.cut("that came first")
-	p.Left = strings.TrimSpace(p.Left)
-	if len(p.Edges) == 0 {
-		return nil
-	}
-	return p.draw()
+	return p.cutAndDraw("that came first")
 }
 
 // step adds a movement to the edge between two nodes.

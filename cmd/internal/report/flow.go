@@ -10,26 +10,37 @@ import (
 	"github.com/rolltrace/rolltrace/schema/graph"
 )
 
-// flowPicture draws a flow graph: by place, or by organisation when there are too many places. Nil: there is nothing to draw.
+// widest is how wide a picture of places can be, and still be read on paper.
+const widest = 1700
+
+// flowPicture draws a flow graph: by place, or by organisation when there are too many places, or the routes too long.
+// Nil: there is nothing to draw.
 func flowPicture(id, title string, f *graph.Flow, most int) *drawing {
-	p := &picture{ID: id, Title: title}
 	if len(f.Places) <= most && len(f.Edges) <= maxLinks {
+		p := &picture{ID: id, Title: title}
 		for _, place := range f.Places {
 			p.Nodes = append(p.Nodes, placeNode(place))
 		}
 		for _, e := range f.Edges {
 			p.link(string(e.From), string(e.To), e.FlowPass)
 		}
-	} else {
-		p.Left = "Organisations only: there are too many places for a picture. "
-		for _, o := range f.Organisations {
-			p.Nodes = append(p.Nodes, node{Name: o.Org, Label: o.Org, Detail: endDetail(o.FlowEnd), State: endState(o.FlowEnd, false)})
-		}
-		for _, e := range f.OrgEdges {
-			p.link(e.From, e.To, e.FlowPass)
+		if d := p.cutAndDraw("of the most electors"); d == nil || d.Width <= widest || len(f.OrgEdges) == 0 {
+			return d
 		}
 	}
-	p.cut("of the most electors")
+	p := &picture{ID: id, Title: title, Left: "Organisations, because there are too many places for a picture. "}
+	for _, o := range f.Organisations {
+		p.Nodes = append(p.Nodes, node{Name: o.Org, Label: o.Org, Detail: endDetail(o.FlowEnd), State: endState(o.FlowEnd, false)})
+	}
+	for _, e := range f.OrgEdges {
+		p.link(e.From, e.To, e.FlowPass)
+	}
+	return p.cutAndDraw("of the most electors")
+}
+
+// cutAndDraw draws what a picture can hold: the broadest edges, and says which those are. Nil: there is nothing to draw.
+func (p *picture) cutAndDraw(those string) *drawing {
+	p.cut(those)
 	p.Left = strings.TrimSpace(p.Left)
 	if len(p.Edges) == 0 {
 		return nil
@@ -51,24 +62,31 @@ func nodeOf(place schema.Place) node {
 	return node{Name: string(place), Above: place.Org() + " / " + place.System(), Label: place.Dataset()}
 }
 
-// endDetail says what became of the electors at an end of edges.
+// endDetail says what became of the electors at an end of edges, in a few lines.
 func endDetail(e graph.FlowEnd) []string {
+	here := numbers(e.Electors)
+	all := len(e.Destroyed) == 0 && size(e.Held) == size(e.Electors)
+	if len(here) == 1 {
+		here[0] = electors(e.Electors)
+		if all {
+			return []string{here[0] + ", held"}
+		}
+	}
 	switch {
 	case e.FirstAt.IsZero() && len(e.Held) == 0 && len(e.Destroyed) == 0:
-		return []string{electors(e.Electors) + " from here"}
-	case len(e.Destroyed) == 0 && size(e.Held) == size(e.Electors):
-		return []string{electors(e.Electors) + ", held"}
+		return append(here, "from here")
+	case all:
+		return append(here, "held")
 	case len(e.Held) == 0 && len(e.Destroyed) > 0:
-		return []string{electors(e.Electors), "destroyed " + e.DestroyedAt.Format("2006-01-02")}
+		return append(here, "destroyed "+e.DestroyedAt.Format("2006-01-02"))
 	}
-	out := []string{electors(e.Electors)}
 	if len(e.Held) > 0 {
-		out = append(out, count(e.Held)+" held")
+		here = append(here, strings.Join(numbers(e.Held), ", ")+" held")
 	}
 	if len(e.Destroyed) > 0 {
-		out = append(out, count(e.Destroyed)+" destroyed")
+		here = append(here, strings.Join(numbers(e.Destroyed), ", ")+" destroyed")
 	}
-	return out
+	return here
 }
 
 func endState(e graph.FlowEnd, said bool) string {
@@ -90,7 +108,12 @@ func (p *picture) link(from, to string, pass graph.FlowPass) {
 	if i < 0 || j < 0 || i == j {
 		return
 	}
-	p.Edges = append(p.Edges, link{From: i, To: j, Label: count(pass.Electors), Weight: float64(size(pass.Electors)),
+	label := numbers(pass.Electors)[0]
+	if len(pass.Electors) > 1 { // the most, and that there are others
+		most := slices.MaxFunc(pass.Electors, func(x, y graph.Count) int { return cmp.Compare(x.Electors, y.Electors) })
+		label = grouped(most.Electors) + " +"
+	}
+	p.Edges = append(p.Edges, link{From: i, To: j, Label: label, Weight: float64(size(pass.Electors)),
 		Said: !slices.Contains(pass.Bases, schema.Observed),
 		Full: fmt.Sprintf("%s to %s: %s by %s, %s; from %s", from, to, electors(pass.Electors), plural(pass.Movements, "movement", "movements"),
 			strings.Join(words(pass.Kinds), ", "), pass.FirstAt.Format("2006-01-02 15:04"))})
@@ -176,7 +199,7 @@ func endTable(s section, places []graph.FlowPlace) section {
 			came.Small = []string{"last " + p.LastAt.Format("2006-01-02 15:04")}
 		}
 		return []cell{{Text: p.Org, Small: []string{strings.TrimPrefix(string(p.Place), p.Org+"/")}}, state, came,
-			{Text: count(p.Electors), Number: true}, {Text: count(p.Held), Number: true}, {Text: count(p.Destroyed), Number: true}}
+			numberCell(p.Electors), numberCell(p.Held), numberCell(p.Destroyed)}
 	})
 	return s
 }
@@ -192,7 +215,7 @@ func edgeTable(s section, edges []graph.FlowEdge) section {
 		}
 		return []cell{when, placeCell(e.From), placeCell(e.To), {Text: orNotSaid(categories(e.Fields))},
 			{Text: orNotSaid(strings.Join(e.Purposes, ", ")), Small: e.Agreements},
-			{Text: strings.Join(words(e.Bases), ", "), Small: words(e.Kinds)}, {Text: count(e.Electors), Number: true}}
+			{Text: strings.Join(words(e.Bases), ", "), Small: words(e.Kinds)}, numberCell(e.Electors)}
 	})
 	return s
 }

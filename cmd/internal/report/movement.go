@@ -107,7 +107,7 @@ func (r *Movement) view() *view {
 		}
 		v.Lead = append(v.Lead, further+" "+where)
 	}
-	v.Figures = []figure{{count(f.Electors), "electors"}, {grouped(len(places)), "places reached"}, {grouped(held), "places that hold them"}, {grouped(gone), "places where they were destroyed"}}
+	v.Figures = []figure{{numbers(f.Electors), "electors"}, {[]string{grouped(len(places))}, "places reached"}, {[]string{grouped(held)}, "places that hold them"}, {[]string{grouped(gone)}, "places where they were destroyed"}}
 	v.add(section{ID: "picture", Heading: "Where they went", Picture: flowPicture("went", "Where the electors of the movement went from there", f, mostPlaces)})
 	v.add(endTable(section{ID: "places", Heading: "Where they are now", None: "None recorded."}, places))
 	v.add(edgeTable(section{ID: "edges", Heading: "How they went"}, f.Edges))
@@ -147,7 +147,9 @@ func subject(m *graph.Movement) []fact {
 	if m.Unkeyed > 0 {
 		records += fmt.Sprintf(", %s of them without an identifier", grouped(m.Unkeyed))
 	}
-	out = append(out, fact{"Seen", records, false})
+	if m.Records > 0 {
+		out = append(out, fact{"Seen", records, false})
+	}
 	return out
 }
 

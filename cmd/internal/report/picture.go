@@ -15,6 +15,8 @@ type picture struct {
 	Nodes []node
 	Edges []link // in order of time
 
+	Even bool // every line as broad as the others
+
 	// Left is what the picture leaves out, for people; "": nothing.
 	Left string
 }
@@ -69,6 +71,7 @@ type line struct {
 	link
 	Path   string
 	Stroke float64
+	Dashes string  // "": none
 	X      float64 // of the labels
 	Y      float64 // of the one over the line
 	UnderY float64
@@ -165,6 +168,10 @@ func (d *drawing) route(l *layout) {
 		if len(e.way) == 0 {
 			continue
 		}
+		weight := d.Edges[i].Weight
+		if d.Even {
+			weight = 0.02
+		}
 		type point struct{ x, y float64 }
 		var from, to point
 		var path strings.Builder
@@ -192,7 +199,7 @@ func (d *drawing) route(l *layout) {
 						s*s*s*from.y + 3*s*s*t*from.y + 3*s*t*t*to.y + t*t*t*to.y
 				}
 				width := float64(max(runes(d.Edges[i].Label), runes(d.Edges[i].Under))) * 6
-				for _, t := range []float64{0.5, 0.4, 0.6, 0.3, 0.7} {
+				for _, t := range []float64{0.5, 0.36, 0.64, 0.24, 0.76} {
 					labelX, labelY = at(t)
 					box := [4]float64{labelX - width/2, labelY - 14, labelX + width/2, labelY + 4}
 					if d.Edges[i].Under != "" {
@@ -208,8 +215,11 @@ func (d *drawing) route(l *layout) {
 				labelled = true
 			}
 		}
-		d.Lines = append(d.Lines, line{link: d.Edges[i], Path: path.String(), Stroke: math.Round((1.4+5.6*math.Sqrt(d.Edges[i].Weight))*10) / 10,
-			X: labelX, Y: labelY - 5 - d.Edges[i].Weight*3, UnderY: labelY + 14 + d.Edges[i].Weight*3})
+		d.Lines = append(d.Lines, line{link: d.Edges[i], Path: path.String(), Stroke: math.Round((1.4+5.6*math.Sqrt(weight))*10) / 10,
+			X: labelX, Y: labelY - 5 - weight*3, UnderY: labelY + 14 + weight*3})
+		if at := &d.Lines[len(d.Lines)-1]; at.Said {
+			at.Dashes = fmt.Sprintf("%.0f %.0f", 6+2*at.Stroke, 4+at.Stroke)
+		}
 		if e.back { // the arrow is at the beginning
 			d.Lines[len(d.Lines)-1].Path = reversed(e, l, i)
 		}
@@ -260,3 +270,6 @@ func shorten(s string, most int) string {
 	head := (most - 1) * 3 / 5
 	return string(r[:head]) + "…" + string(r[len(r)-(most-1-head):])
 }
+
+// Least is how wide the drawing is on a screen at least: below, it would not be read, and is scrolled.
+func (d *drawing) Least() int { return d.Width * 7 / 10 }

@@ -34,7 +34,10 @@ type fact struct {
 	Code         bool // in letters of one width
 }
 
-type figure struct{ Number, Label string }
+type figure struct {
+	Numbers []string
+	Label   string
+}
 
 // A section has a picture or a table, or says what there is instead.
 type section struct {
@@ -53,9 +56,10 @@ type column struct {
 	Number bool
 }
 
-// A cell is a line of text, and smaller ones under it.
+// A cell is lines of text, and smaller ones under them.
 type cell struct {
 	Text   string
+	More   []string
 	At     schema.Time // a time instead of a text
 	Small  []string
 	State  string // held, gone, said: a mark before the text
@@ -121,36 +125,45 @@ func plural[N ~int | ~uint64](n N, one, many string) string {
 	return grouped(n) + " " + many
 }
 
-// count writes numbers of electors, which are never added up: those of different id spaces, or under different secrets,
+// numbers writes numbers of electors, which are never added up: those of different id spaces, or under different secrets,
 // may be the same people.
-func count(all []graph.Count) string {
-	switch len(all) {
-	case 0:
-		return "0"
-	case 1:
-		return grouped(all[0].Electors)
+func numbers(all []graph.Count) []string {
+	if len(all) == 0 {
+		return []string{"0"}
 	}
-	var parts []string
+	if len(all) == 1 {
+		return []string{grouped(all[0].Electors)}
+	}
 	spaces := map[schema.IDSpace]int{}
 	for _, c := range all {
 		spaces[c.IDSpace]++
 	}
+	var out []string
 	for _, c := range all {
 		text := grouped(c.Electors) + " " + string(c.IDSpace)
 		if spaces[c.IDSpace] > 1 {
-			text += " " + string(c.KeyID)
+			text += " (" + shorten(string(c.KeyID), 9) + ")"
 		}
-		parts = append(parts, text)
+		out = append(out, text)
 	}
-	return strings.Join(parts, " + ")
+	return out
+}
+
+// numberCell is a cell of them.
+func numberCell(all []graph.Count) cell {
+	lines := numbers(all)
+	return cell{Text: lines[0], More: lines[1:], Number: true}
 }
 
 // electors writes numbers of electors with the word.
 func electors(all []graph.Count) string {
-	if len(all) == 1 && all[0].Electors == 1 {
+	switch {
+	case len(all) == 1 && all[0].Electors == 1:
 		return "1 elector"
+	case len(all) < 2:
+		return numbers(all)[0] + " electors"
 	}
-	return count(all) + " electors"
+	return "electors (" + list(numbers(all)) + ", who can be the same people)"
 }
 
 // size is for comparing only.
@@ -255,7 +268,7 @@ func entryTable(s section, all []graph.Entry, counted bool) section {
 		}
 		row := []cell{when, placesCell(e.From, e.FromPlaces), toCell(e), what, why, word}
 		if counted {
-			number := cell{Text: count(e.Electors), Number: true}
+			number := numberCell(e.Electors)
 			if e.Records > 0 {
 				number.Small = []string{"and up to " + plural(e.Records, "record", "records") + " of electors not known"}
 				if len(e.Electors) == 0 {

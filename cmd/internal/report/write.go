@@ -44,15 +44,22 @@ func (r *Report) Write(page, document string, replace bool) error {
 			}
 		}
 	}
-	var made []string
-	for path, content := range map[string][]byte{page: html.Bytes(), document: text.Bytes()} {
-		if err := writeFile(path, content, replace); err != nil {
-			for _, path := range made {
-				_ = os.Remove(path)
-			}
-			return fmt.Errorf("write %q: %w", path, err)
+	files := []file{{path: page, content: html.Bytes()}, {path: document, content: text.Bytes()}}
+	for i := range files {
+		defer files[i].drop()
+		if err := files[i].stage(); err != nil {
+			return fmt.Errorf("write %q: %w", files[i].path, err)
 		}
-		made = append(made, path)
+	}
+	for i := range files {
+		err := files[i].publish(replace)
+		if err == nil {
+			continue
+		}
+		if i > 0 && !replace {
+			_ = os.Remove(files[0].path)
+		}
+		return fmt.Errorf("write %q: %w", files[i].path, err)
 	}
 	return nil
 }
@@ -65,32 +72,46 @@ func (r *Report) WriteJSON(w interface{ Write([]byte) (int, error) }) error {
 	return encoder.Encode(r.JSON)
 }
 
-// writeFile writes a file in one step: it is there whole, on disk, or not at all.
-func writeFile(path string, content []byte, replace bool) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".rolltrace-*") // 0600
+// A file is there whole, and on disk, or not at all.
+type file struct {
+	path    string
+	content []byte
+	staged  string // beside path, until it is published
+}
+
+func (f *file) stage() error {
+	staged, err := os.CreateTemp(filepath.Dir(f.path), ".rolltrace-*") // 0600
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(file.Name()) }() // gone by then, unless something failed
-	_, err = file.Write(content)
+	f.staged = staged.Name()
+	_, err = staged.Write(f.content)
 	if err == nil {
-		err = file.Sync()
+		err = staged.Sync()
 	}
-	if closed := file.Close(); err == nil {
+	if closed := staged.Close(); err == nil {
 		err = closed
 	}
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+func (f *file) publish(replace bool) error {
 	if replace {
-		return os.Rename(file.Name(), path)
+		return os.Rename(f.staged, f.path)
 	}
-	err = os.Link(file.Name(), path) // a rename would write over a file that came meanwhile
+	err := os.Link(f.staged, f.path) // a rename would write over a file that came meanwhile
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return ErrExists
 	case err != nil: // no links on this file system
-		return os.Rename(file.Name(), path)
+		return os.Rename(f.staged, f.path)
 	}
 	return nil
+}
+
+// drop removes what was staged: it is gone by then if it was moved.
+func (f *file) drop() {
+	if f.staged != "" {
+		_ = os.Remove(f.staged)
+	}
 }
