@@ -212,6 +212,9 @@ func (c *collector) number(b *batch, m *decoded, id string) (uint32, error) {
 func (c *collector) heartbeat(b *batch, m *decoded) {
 	r, h := &m.record, m.record.Heartbeat
 	hash, _ := wire.ParseHash(h.LastHash) // decoding has seen its form; "" is zero
+	if !h.ClockKnown {
+		h.ClockOffset = 0
+	}
 	b.Beats = append(b.Beats, graph.Heartbeat{
 		Org: r.Org, Sidecar: r.Sidecar, Instance: r.Instance, Sequence: r.Sequence,
 		At: h.At, IntervalMS: uint64(h.Interval), Places: h.Places, Config: h.Config, LastSequence: h.LastSequence, LastHash: hash,

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/demo"
 )
@@ -59,16 +60,14 @@ func writeCase(w io.Writer, r *demo.Report) error {
 		}
 		after = q.After
 		p.line("\n%d. %s\n", i+1, strings.TrimSpace(q.Ask))
-		for line := range strings.Lines(q.Say) {
-			p.line("   %s", strings.TrimRight(line, "\n"))
+		for _, line := range wrapped(q.Say, 110) {
+			p.line("   %s", line)
 		}
-		command := ""
 		for _, part := range q.Parts {
-			if part.Command != command {
-				p.line("\n   $ %s", part.Command)
+			p.line("\n   $ %s", part.Command)
+			for _, t := range part.Tables {
+				p.part(t)
 			}
-			command = part.Command
-			p.part(part)
 		}
 		var said []string
 		for _, note := range q.Notes {
@@ -77,12 +76,28 @@ func writeCase(w io.Writer, r *demo.Report) error {
 		if numbers := numbersOf(q); numbers != "" {
 			said = append(said, "counted again by "+demo.RecountFile+": "+numbers)
 		}
-		if len(said) > 0 {
-			p.line("\n   %s", strings.Join(said, "\n   "))
+		for i, text := range said {
+			if i == 0 {
+				p.line("")
+			}
+			p.line("   %s", strings.Join(wrapped(text, 110), "\n     "))
 		}
 	}
 	p.line("\n%s people, %g of the full size, in %.1f s. Everything is in %s", grouped(r.People), r.Scale, r.Seconds, r.Data)
 	return p.goOn(r, nil)
+}
+
+// wrapped cuts a text between words into lines of so many letters at most.
+func wrapped(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimSpace(line + " " + word)
+	}
+	return append(lines, line)
 }
 
 // numbersOf are the numbers of a question that its files give too.
@@ -97,16 +112,13 @@ func numbersOf(q demo.Asked) string {
 	return strings.Join(parts, ", ")
 }
 
-// part prints the table of a command.
-func (p *page) part(part demo.Part) {
-	switch {
-	case len(part.Titles) == 0:
-		return
-	case len(part.Rows) == 0:
-		p.line("\n     none recorded")
+// part prints a table of a command.
+func (p *page) part(part demo.Table) {
+	p.line("")
+	if len(part.Rows) == 0 {
+		p.line("     none recorded")
 		return
 	}
-	p.line("")
 	var columns []column
 	for i, title := range part.Titles {
 		columns = append(columns, column{title: title, number: isNumber(part.Rows[0][i])})

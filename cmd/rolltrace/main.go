@@ -50,8 +50,8 @@ Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
 			root.AddCommand(sub)
 		}
 	}
-	add("question", electorCommand(), electorsCommand(), reachCommand(), sourcesCommand(), routeCommand(), flowCommand(), copiesCommand(), fieldsCommand(), matchCommand(), movementsCommand(), reportCommand())
-	add("centre", upCommand(), demoCommand(), registryCommand(), migrateCommand(), keyCommand(), rejectedCommand())
+	add("question", electorCommand(), electorsCommand(), reachCommand(), sourcesCommand(), routeCommand(), flowCommand(), copiesCommand(), fieldsCommand(), matchCommand(), movementsCommand(), findingsCommand(), reportCommand())
+	add("centre", upCommand(), demoCommand(), registryCommand(), policyCommand(), migrateCommand(), keyCommand(), rejectedCommand())
 	root.AddCommand(versionCommand())
 	return root
 }

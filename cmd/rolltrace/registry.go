@@ -42,7 +42,7 @@ func faultsOf(err error, stderr io.Writer, what string) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%s: %s: mend the lines above; nothing was applied", what, counted(len(faults), "fault"))
+	return fmt.Errorf("%s: %s: mend the lines above; nothing was done", what, counted(len(faults), "fault"))
 }
 
 func counted(n int, what string) string {

@@ -18,6 +18,12 @@ type Where struct {
 
 func (w Where) String() string { return w.File + ":" + strconv.Itoa(w.Line) }
 
+// A Text is a text that may be wrong within: it knows where it begins.
+type Text struct {
+	Value string
+	Where Where // of its first line
+}
+
 // A Fault is one thing wrong in a file.
 type Fault struct {
 	Where
@@ -85,6 +91,13 @@ func (d *decoding) value(n *yaml.Node, into reflect.Value, path string) {
 	}
 	switch into.Kind() {
 	case reflect.Struct:
+		if text, ok := into.Addr().Interface().(*Text); ok {
+			d.scalar(n, into.Field(0), path)
+			if text.Where = (Where{d.file, n.Line}); n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+				text.Where.Line++
+			}
+			return
+		}
 		d.object(n, into, path)
 	case reflect.Slice:
 		if n.Kind != yaml.SequenceNode {

@@ -81,6 +81,7 @@ func (g *Graph) Accounting(ctx context.Context, q AccountingQuestion) (*Accounti
 	if err != nil {
 		return nil, err
 	}
+	notes.moves = moves
 	limit := bound(q.Limit)
 	a := &Accounting{At: q.At, Entries: []Entry{}}
 	var of [][]uint32 // movements of each entry

@@ -68,6 +68,7 @@ func (g *Graph) Copies(ctx context.Context, q CopiesQuestion) (*Copies, error) {
 	if err != nil {
 		return nil, err
 	}
+	notes.moves = moves
 	spaces, err := g.spaces(ctx)
 	if err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ func (g *Graph) Elector(ctx context.Context, q ElectorQuestion) (*Dossier, error
 			switch row.Code {
 			case CodeAttested:
 				return slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] })
-			case CodeCounted: // of what the inputs held, which the elector must have reached
+			case CodeCounted, CodeClock, CodeNoRecorder: // of what the inputs held, which the elector must have reached
 				return slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] || further[p] })
 			}
 			return true

@@ -65,6 +65,7 @@ func (g *Graph) Fields(ctx context.Context, q FieldsQuestion) (*Fields, error) {
 	if err != nil {
 		return nil, err
 	}
+	notes.moves = moves
 	spaces, err := g.spaces(ctx)
 	if err != nil {
 		return nil, err
@@ -98,6 +99,7 @@ func (g *Graph) Fields(ctx context.Context, q FieldsQuestion) (*Fields, error) {
 			return nil, err
 		}
 	}
+	notes.originUnknown(tally.unclear)
 	a.Answer, err = notes.answer(func() func(CoverageRow) bool { return newFlows(moves).changesSources(start) })
 	return a, err
 }
@@ -132,10 +134,11 @@ func (g *Graph) fieldsSaid(ctx context.Context, numbers []uint32) (map[uint32]*s
 type fieldTally struct {
 	electors map[uint16]uint64                       // by space
 	fields   map[string]map[string]map[uint16]uint64 // by field, and by origin ("": any)
+	unclear  []string                                // places where it is not known by which input some of them came
 }
 
 func newFieldTally() *fieldTally {
-	return &fieldTally{map[uint16]uint64{}, map[string]map[string]map[uint16]uint64{}}
+	return &fieldTally{electors: map[uint16]uint64{}, fields: map[string]map[string]map[uint16]uint64{}}
 }
 
 func (t *fieldTally) add(space uint16, field, origin string, electors *roaring.Bitmap) {

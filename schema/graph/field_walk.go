@@ -73,7 +73,7 @@ func (g *Graph) followFields(ctx context.Context, w *fieldWalk, one *numbered, t
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for at, sets := range sets {
 		group.Go(func() error {
-			p := &fieldPart{walkPart{walk: w.walk, sets: sets, entries: entries[at.space]}, w, map[string]*fieldStay{}}
+			p := &fieldPart{walkPart{walk: w.walk, sets: sets, entries: entries[at.space]}, w, map[string]*fieldStay{}, map[string]*roaring.Bitmap{}}
 			p.share()
 			p.run()
 			mu.Lock()
@@ -88,8 +88,9 @@ func (g *Graph) followFields(ctx context.Context, w *fieldWalk, one *numbered, t
 // A fieldPart is the walk over one part of the electors.
 type fieldPart struct {
 	walkPart
-	fields *fieldWalk
-	at     map[string]*fieldStay // by place
+	fields  *fieldWalk
+	at      map[string]*fieldStay      // by place
+	unclear map[string]*roaring.Bitmap // arrived by a movement that does not say from where
 }
 
 // A fieldStay is the fields at a place: ever brought there, by origin, and those brought since the elector was last
@@ -126,6 +127,9 @@ func (p *fieldPart) run() {
 				}
 			}
 		case p.fields.walked[i]:
+			if len(m.inputs) > 1 {
+				p.shares[i][0].unknown.addTo(setAt(p.unclear, m.output)) // it is that of each input
+			}
 			stay := p.at[m.output]
 			brought := p.bring(i, m, set)
 			if stay == nil {
@@ -237,6 +241,11 @@ func (p *fieldPart) addTo(t *fieldTally, space uint16) {
 	}
 	if !electors.IsEmpty() {
 		t.electors[space] += electors.GetCardinality()
+	}
+	for place, set := range p.unclear {
+		if set.Intersects(electors) {
+			t.unclear = append(t.unclear, place)
+		}
 	}
 	for field, o := range all {
 		t.add(space, field, "", o.all())

@@ -46,8 +46,14 @@ func newFlows(moves []move) *flows {
 // into them, and whatever came into, or was destroyed at, a place whose content was carried on there whole.
 func (f *flows) changesContent(start func(string) bool, holding bool) func(CoverageRow) bool {
 	carried := closure(f.whole, start)
+	upstream := f.upstream(start)
 	return func(row CoverageRow) bool {
-		if row.Kind != schema.Destroy {
+		switch {
+		case row.unrecorded():
+			return start(row.Output) || upstream[row.Output]
+		case row.Kind != schema.Destroy && row.Code == CodeClock && !f.carriesWhole(row): // it carried what it lists
+			return false
+		case row.Kind != schema.Destroy:
 			return start(row.Output) || carried[row.Output]
 		}
 		// A destroy takes nothing from what was reached, and on another's word nothing at all.
@@ -71,6 +77,11 @@ func (f *flows) changesSources(start func(string) bool) func(CoverageRow) bool {
 	}
 }
 
+// carriesWhole says whether a movement there, from the same inputs, carried whatever was there.
+func (f *flows) carriesWhole(row CoverageRow) bool {
+	return slices.ContainsFunc(row.Inputs, func(p string) bool { return slices.Contains(f.whole[row.Output], p) })
+}
+
 // changesReach says which movements could change where electors went from the places that start says: those out of
 // them, and downstream; those into what else the movements there came from, where that decides what those
 // carried, or from where; and destroys there.
@@ -81,6 +92,8 @@ func (f *flows) changesReach(start func(string) bool) func(CoverageRow) bool {
 	emptied := ends(f.whole, func(p string) bool { return downstream[p] || beside[p] || carried[p] })
 	return func(row CoverageRow) bool {
 		switch {
+		case row.unrecorded():
+			return start(row.Output) || downstream[row.Output]
 		case row.Code == CodeAttested:
 			return false
 		case row.Kind == schema.Destroy:

@@ -119,6 +119,7 @@ func (g *Graph) Flow(ctx context.Context, q FlowQuestion) (*Flow, error) {
 	if err != nil {
 		return nil, err
 	}
+	notes.moves = moves
 	spaces, err := g.spaces(ctx)
 	if err != nil {
 		return nil, err

@@ -363,7 +363,9 @@ func (w *flowWalk) concerns(q FlowQuestion, a *Flow) func(CoverageRow) bool {
 		places[string(p.Place)] = true
 	}
 	held := f.changesContent(func(p string) bool { return places[p] }, true)
-	along := func(row CoverageRow) bool { return row.Code != CodeAttested && (q.Of == "" || len(a.Edges) > 0) }
+	along := func(row CoverageRow) bool {
+		return row.Code != CodeAttested && !row.unrecorded() && (q.Of == "" || len(a.Edges) > 0)
+	}
 	switch {
 	case q.From != "":
 		along = f.changesReach(w.start)

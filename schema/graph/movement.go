@@ -133,7 +133,17 @@ func (g *Graph) Movements(ctx context.Context, q MovementQuestion) (*Movements, 
 	if len(a.Movements) == 0 {
 		notes.none("movements")
 	}
-	a.Answer, err = notes.answer(only(func(CoverageRow) bool { return false }))
+	for _, m := range a.Movements {
+		ends := move{output: string(m.Output)}
+		for _, in := range m.Inputs {
+			ends.inputs = append(ends.inputs, string(in.Place))
+		}
+		notes.moves = append(notes.moves, ends)
+	}
+	a.Answer, err = notes.answer(only(func(row CoverageRow) bool {
+		at := func(asked string) bool { return asked != "" && matches(asked, row.Output) }
+		return row.unrecorded() && (q.From == "" && q.To == "" || at(q.From) || at(q.To))
+	}))
 	return a, err
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/rolltrace/rolltrace/schema"
 )
 
-// The codes of notes, in the order in which answers have them. All but CodeAttested and CodeNone make an
-// answer incomplete.
+// The codes of notes, in the order in which answers have them. Those that besides lists are said beside an answer; all
+// others make it incomplete.
 const (
 	CodeNone            = "none"             // nothing is recorded: which is not the same as nothing being there
 	CodeOpen            = "open"             // movements that are open: more electors may follow
@@ -25,11 +25,14 @@ const (
 	CodeChunksMissing   = "chunks_missing"   // closed movements of which not all chunks are here
 	CodeUnknownMovement = "unknown_movement" // chunks whose movement is not here
 	CodeUnknownKind     = "unknown_kind"     // movements of a kind that a later version brought
+	CodeClock           = "clock"            // movements whose order with others is decided by clocks that are off by more than the time between
 	CodeOriginUnknown   = "origin_unknown"   // electors that came by one of several inputs, none of which is recorded to have had them
 	CodeAttested        = "attested"         // said to be destroyed, by somebody else than the owner
+	CodeNoRecorder      = "no_recorder"      // places that no sidecar covers
 	CodeHole            = "hole"             // messages of an outbox that never arrived
 	CodeGap             = "gap"              // stretches that a sidecar says it did not record
 	CodeSilent          = "silent"           // sidecars that sent nothing for three intervals
+	CodeElsewhere       = "elsewhere"        // holes, gaps and silence of sidecars that record at none of the places concerned
 	CodeRejected        = "rejected"         // messages that were not understood
 	CodeParked          = "parked"           // messages of a later version, to be replayed
 	CodeBehind          = "behind"           // the consumer has not read all of the log
@@ -62,37 +65,38 @@ type CoverageRow struct {
 	Count      uint64      `json:"count"` // records whose electors are not known, or chunks
 }
 
+// besides are the codes of what is said beside an answer: it is as complete as it would be without.
+var besides = []string{CodeNone, CodeAttested, CodeNoRecorder, CodeElsewhere}
+
 // notes gathers the notes of one answer. What is not known at large is read while the question is being answered.
 type notes struct {
 	g        *Graph
 	asOf     schema.Time
 	said     []Note
 	read     *errgroup.Group
-	parts    [5][]Note
+	large    large
 	coverage []CoverageRow
-	moves    []move // all: for scopes that ask
+	moves    []move          // all: for scopes that ask, and for the places where nobody records
+	ctx      context.Context // until close
 	cancel   context.CancelFunc
 }
 
 // newNotes begins to read, before the question does. The notes must be closed.
 func (g *Graph) newNotes(ctx context.Context, asOf schema.Time) *notes {
 	n := &notes{g: g, asOf: asOf}
-	ctx, n.cancel = context.WithCancel(ctx)
-	n.read, ctx = errgroup.WithContext(ctx)
+	n.ctx, n.cancel = context.WithCancel(ctx)
+	n.read, ctx = errgroup.WithContext(n.ctx)
 	// Before the question reads anything: what is written or derived meanwhile may be missing from its answer.
-	behind, err := n.behind(ctx)
+	behind, err := g.behind(ctx)
 	// One after the other: each takes a moment, and a question wants few connections.
 	n.read.Go(func() error {
-		n.parts[4] = behind
-		for i, find := range []func(context.Context) ([]Note, error){n.holes, n.gaps, n.silent, n.rejected} {
-			if err == nil {
-				n.parts[i], err = find(ctx)
-			}
+		if err != nil {
+			return err
 		}
-		return err
+		return n.large.read(ctx, g, asOf, behind)
 	})
 	n.read.Go(func() (err error) {
-		n.coverage, err = g.Coverage(ctx, asOf)
+		n.coverage, err = g.coverage(ctx, "internal_coverage", asOf)
 		return err
 	})
 	return n
@@ -122,8 +126,17 @@ func (n *notes) originUnknown(places []string) {
 	}
 }
 
-// A scope says which of the rows concern an answer. It is asked when all is read.
+// A scope says which of the rows concern an answer. It is asked when all is read. It is asked about places too, with
+// a row that is at a place: could a movement into it or out of it, of which nothing is recorded, change the answer?
 type scope func() func(CoverageRow) bool
+
+// unrecordedAt is the row of whatever is not recorded at a place.
+func unrecordedAt(place string) CoverageRow {
+	return CoverageRow{Code: CodeNoRecorder, Inputs: []string{place}, Output: place}
+}
+
+// unrecorded says whether the row stands for all that is not recorded at the place of its output.
+func (r *CoverageRow) unrecorded() bool { return r.Code == CodeNoRecorder }
 
 // only is the scope of a condition on a row alone.
 func only(concerns func(CoverageRow) bool) scope {
@@ -135,27 +148,33 @@ func (n *notes) answer(s scope) (Answer, error) {
 	if err := n.read.Wait(); err != nil {
 		return Answer{}, err
 	}
-	a := Answer{AsOf: n.asOf, Complete: true, Notes: append([]Note{}, n.said...)}
-	for _, part := range append(n.parts[:], n.movements(s)) {
-		a.Notes = append(a.Notes, part...)
+	if closeTogether(n.moves, n.large.clockMost()) {
+		clock, err := n.g.coverage(n.ctx, "internal_clock", n.asOf)
+		if err != nil {
+			return Answer{}, err
+		}
+		n.coverage = append(n.coverage, clock...)
 	}
+	concerns := s()
+	a := Answer{AsOf: n.asOf, Complete: true, Notes: append([]Note{}, n.said...)}
+	a.Notes = append(a.Notes, n.movements(concerns)...)
+	a.Notes = append(a.Notes, n.large.notes(n, concerns)...)
 	slices.SortStableFunc(a.Notes, func(x, y Note) int {
 		return NoteRank(x.Code) - NoteRank(y.Code)
 	})
 	for _, note := range a.Notes {
-		if note.Code != CodeAttested && note.Code != CodeNone {
+		if !slices.Contains(besides, note.Code) {
 			a.Complete = false
 		}
 	}
 	return a, nil
 }
 
-var codes = []string{CodeNone, CodeOpen, CodeFailed, CodeCounted, CodeWhole, CodeChunksMissing, CodeUnknownMovement, CodeUnknownKind, CodeOriginUnknown,
-	CodeAttested, CodeHole, CodeGap, CodeSilent, CodeRejected, CodeParked, CodeBehind, CodeUnderived, CodeCut}
+var codes = []string{CodeNone, CodeOpen, CodeFailed, CodeCounted, CodeWhole, CodeChunksMissing, CodeUnknownMovement, CodeUnknownKind, CodeClock, CodeOriginUnknown,
+	CodeAttested, CodeNoRecorder, CodeHole, CodeGap, CodeSilent, CodeElsewhere, CodeRejected, CodeParked, CodeBehind, CodeUnderived, CodeCut}
 
 // movements makes one note for each code, and one for each attested destroy.
-func (n *notes) movements(s scope) []Note {
-	concerns := s()
+func (n *notes) movements(concerns func(CoverageRow) bool) []Note {
 	byCode := map[string][]CoverageRow{}
 	for _, row := range n.coverage {
 		if row.Code == CodeUnknownMovement || concerns(row) {
@@ -212,6 +231,8 @@ func movementsText(code string, n, sum uint64) string {
 		return fmt.Sprintf("%s of %s that nothing else is known of: their electors are not counted", plural(sum, "chunk"), movements)
 	case CodeUnknownKind:
 		return movements + " of a kind that this version does not know: taken to add electors"
+	case CodeClock:
+		return movements + " before or after others by less than the clocks of their sidecars are off: the order may have been another"
 	}
 	return movements
 }
@@ -221,117 +242,6 @@ func attestedNote(row CoverageRow) Note {
 	return Note{Code: CodeAttested, Count: 1, Places: row.Inputs, Movements: []MovementRef{row.MovementRef},
 		Text: fmt.Sprintf("%s is said to be destroyed, by %s, on %s UTC: not on its owner's word, so that nothing is taken away for it",
 			where, row.Org, row.OccurredAt.Format("2006-01-02 15:04:05"))}
-}
-
-func (n *notes) holes(ctx context.Context) ([]Note, error) {
-	holes, err := n.g.Holes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	note := Note{Code: CodeHole}
-	for _, h := range holes {
-		if h.Reported { // the gap says it
-			continue
-		}
-		note.Count += h.Missing
-		note.Sidecars = append(note.Sidecars, h.Org+"/"+h.Sidecar)
-	}
-	if note.Count == 0 {
-		return nil, nil
-	}
-	note.Sidecars = slices.Compact(note.Sidecars)
-	note.Text = fmt.Sprintf("%s of %s never arrived", plural(note.Count, "message"), plural(uint64(len(note.Sidecars)), "sidecar"))
-	return []Note{note}, nil
-}
-
-func (n *notes) gaps(ctx context.Context) ([]Note, error) {
-	gaps, err := n.g.Gaps(ctx)
-	if err != nil {
-		return nil, err
-	}
-	note := Note{Code: CodeGap}
-	for _, gap := range gaps {
-		if !n.asOf.IsZero() && gap.From.After(n.asOf.Time) { // it began later
-			continue
-		}
-		note.Count++
-		note.Records += gap.Records
-		note.Sidecars = append(note.Sidecars, gap.Org+"/"+gap.Sidecar)
-		if gap.Place != "" {
-			note.Places = append(note.Places, gap.Place)
-		}
-	}
-	if note.Count == 0 {
-		return nil, nil
-	}
-	note.Sidecars = slices.Compact(note.Sidecars)
-	slices.Sort(note.Places)
-	note.Places = slices.Compact(note.Places)
-	note.Text = plural(note.Count, "gap") + " reported by sidecars: what passed then was not recorded"
-	return []Note{note}, nil
-}
-
-func (n *notes) silent(ctx context.Context) ([]Note, error) {
-	sidecars, err := n.g.Sidecars(ctx)
-	if err != nil {
-		return nil, err
-	}
-	note := Note{Code: CodeSilent}
-	for _, s := range sidecars {
-		if s.IntervalMS == 0 || n.g.now().Before(s.LastHeard.Add(3*time.Duration(s.IntervalMS)*time.Millisecond)) {
-			continue
-		}
-		if !n.asOf.IsZero() && !n.asOf.After(s.LastHeard.Time) { // it spoke after the time asked about
-			continue
-		}
-		note.Count++
-		note.Sidecars = append(note.Sidecars, s.Org+"/"+s.Sidecar)
-		note.Places = append(note.Places, s.Places...)
-	}
-	if note.Count == 0 {
-		return nil, nil
-	}
-	slices.Sort(note.Places)
-	note.Places = slices.Compact(note.Places)
-	note.Text = plural(note.Count, "sidecar") + " silent for more than three heartbeats: what they record may be missing"
-	return []Note{note}, nil
-}
-
-func (n *notes) rejected(ctx context.Context) ([]Note, error) {
-	var rejected, parked uint64
-	err := n.g.conn.QueryRow(ctx, "SELECT countIf(NOT parked), countIf(parked) FROM rejections WHERE NOT settled").Scan(&rejected, &parked)
-	if err != nil {
-		return nil, fmt.Errorf("count rejected messages: %w", explain(err))
-	}
-	var out []Note
-	if rejected > 0 {
-		out = append(out, Note{Code: CodeRejected, Count: rejected, Text: plural(rejected, "message") + " not understood, and left out"})
-	}
-	if parked > 0 {
-		out = append(out, Note{Code: CodeParked, Count: parked, Text: plural(parked, "message") + " of a later version, left out until replayed"})
-	}
-	return out, nil
-}
-
-func (n *notes) behind(ctx context.Context) ([]Note, error) {
-	logs, err := n.g.Progress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var behind, underived uint64
-	for _, log := range logs {
-		behind += log.Behind
-		underived += log.Underived
-	}
-	var out []Note
-	if behind > 0 {
-		out = append(out, Note{Code: CodeBehind, Count: behind, Text: plural(behind, "message") + " of the log not read yet"})
-	}
-	if underived > 0 {
-		out = append(out, Note{Code: CodeUnderived, Count: underived,
-			Text: "derivations are behind by " + plural(underived, "message") + ": what movements of everything that was there carried, and what destroys left, may change"})
-	}
-	return out, nil
 }
 
 func plural(n uint64, what string) string {
@@ -352,6 +262,10 @@ func thousands(n uint64) string {
 
 // Coverage lists the movements that could change answers as of a time (zero: all), and why.
 func (g *Graph) Coverage(ctx context.Context, asOf schema.Time) ([]CoverageRow, error) {
+	return g.coverage(ctx, "coverage", asOf)
+}
+
+func (g *Graph) coverage(ctx context.Context, view string, asOf schema.Time) ([]CoverageRow, error) {
 	out := []CoverageRow{}
 	err := g.ask(ctx, "read coverage", func(rows driver.Rows) error {
 		var row CoverageRow
@@ -363,7 +277,7 @@ func (g *Graph) Coverage(ctx context.Context, asOf schema.Time) ([]CoverageRow, 
 		row.OccurredAt, row.Kind = atOrZero(occurredAt), schema.Kind(kind)
 		out = append(out, row)
 		return nil
-	}, `SELECT code, occurred_at, org, sidecar, id, kind, inputs, output, count FROM coverage_as_of(as_of = $1)
+	}, "SELECT code, occurred_at, org, sidecar, id, kind, inputs, output, count FROM "+view+`_as_of(as_of = $1)
 		ORDER BY code, occurred_at, org, sidecar, id`, asOf.String())
 	return out, err
 }

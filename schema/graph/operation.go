@@ -26,21 +26,27 @@ type Sidecar struct {
 	Messages       uint64      `json:"messages"` // read from it
 	Missing        uint64      `json:"missing"`  // never arrived
 	Gaps           uint64      `json:"gaps"`     // reported
+	ClockMostUS    uint64      `json:"clock_most_us"`
 }
 
 // Sidecars lists every sidecar that was heard of.
 func (g *Graph) Sidecars(ctx context.Context) ([]Sidecar, error) {
+	return g.sidecars(ctx, schema.Time{})
+}
+
+// sidecars lists them with what their last heartbeats up to a time said.
+func (g *Graph) sidecars(ctx context.Context, asOf schema.Time) ([]Sidecar, error) {
 	out := []Sidecar{}
 	err := g.ask(ctx, "list sidecars", func(rows driver.Rows) error {
 		var s Sidecar
 		var beat *time.Time
 		err := rows.Scan(&s.Org, &s.Sidecar, &s.Places, &beat, &s.LastHeard.Time, &s.IntervalMS, &s.Silent,
-			&s.OutboxMessages, &s.OutboxBytes, &s.ClockOffsetUS, &s.Config, &s.Version, &s.Messages, &s.Missing, &s.Gaps)
+			&s.OutboxMessages, &s.OutboxBytes, &s.ClockOffsetUS, &s.Config, &s.Version, &s.Messages, &s.Missing, &s.Gaps, &s.ClockMostUS)
 		s.LastHeartbeat, s.LastHeard = atOrZero(beat), at(s.LastHeard.Time)
 		out = append(out, s)
 		return err
 	}, `SELECT org, sidecar, places, last_heartbeat, last_heard, interval_ms, silent, outbox_messages, outbox_bytes,
-		clock_offset_us, config, version, messages, missing, gaps FROM sidecars ORDER BY org, sidecar`)
+		clock_offset_us, config, version, messages, missing, gaps, clock_most_us FROM sidecars_as_of(as_of = $1) ORDER BY org, sidecar`, asOf.String())
 	return out, err
 }
 

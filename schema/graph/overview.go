@@ -61,6 +61,7 @@ func (g *Graph) Overview(ctx context.Context, q OverviewQuestion) (*Overview, er
 	if err != nil {
 		return nil, err
 	}
+	notes.moves = moves
 	spaces, err := g.spaces(ctx)
 	if err != nil {
 		return nil, err

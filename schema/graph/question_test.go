@@ -589,7 +589,9 @@ func lettersOf(keys []graph.ElectorKey) string {
 func noteCodes(a graph.Answer) string {
 	var codes string
 	for _, n := range a.Notes {
-		codes += " " + n.Code
+		if n.Code != graph.CodeNoRecorder { // there are no sidecars: it is the same everywhere
+			codes += " " + n.Code
+		}
 	}
 	return codes
 }

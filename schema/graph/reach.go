@@ -63,6 +63,7 @@ func (g *Graph) reach(ctx context.Context, q ReachQuestion, upstream bool) (*Rea
 	if err != nil {
 		return nil, err
 	}
+	notes.moves = moves
 	start := func(place string) bool { return matches(q.At, place) }
 	found, err := newWalk(moves, start, upstream).run(ctx, g)
 	if err != nil {

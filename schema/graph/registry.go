@@ -45,8 +45,8 @@ func rulings(items []Ruling) insert {
 	})}
 }
 
-// registryVersions reads every version of the registry that log messages up to the sequence brought.
-func registryVersions(ctx context.Context, conn driver.Conn, upTo uint64) ([]registry.Version, error) {
+// registryVersions reads every version of the registry.
+func registryVersions(ctx context.Context, conn driver.Conn) ([]registry.Version, error) {
 	var versions []registry.Version
 	err := query(ctx, conn, "read the registry", func(rows driver.Rows) error {
 		var v registry.Version
@@ -60,6 +60,6 @@ func registryVersions(ctx context.Context, conn driver.Conn, upTo uint64) ([]reg
 		v.Registry, err = registry.Parse([]byte(content))
 		versions = append(versions, v)
 		return err
-	}, `SELECT hash, any(applied_at), any(valid_from), any(content) FROM registry WHERE stream_sequence <= $1 GROUP BY hash`, upTo)
+	}, `SELECT hash, any(applied_at), any(valid_from), any(content) FROM internal_registry GROUP BY hash`)
 	return versions, err
 }

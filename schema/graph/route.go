@@ -82,7 +82,19 @@ func (g *Graph) Route(ctx context.Context, q RouteQuestion) (*Route, error) {
 		a.Steps = a.Routes[0].Steps
 	}
 	a.Answer, err = notes.answer(func() func(CoverageRow) bool {
-		return newFlows(notes.moves).changesSources(func(p string) bool { return matches(q.To, p) })
+		f := newFlows(notes.moves)
+		comes := f.changesSources(func(p string) bool { return matches(q.To, p) })
+		been := map[string]bool{}
+		for _, m := range d.Movements {
+			been[string(m.Output)] = been[string(m.Output)] || m.enters()
+		}
+		could := f.downstream(func(p string) bool { return been[p] })
+		return func(row CoverageRow) bool {
+			if row.Code == CodeCounted { // of what the inputs could hold
+				return comes(row) && slices.ContainsFunc(row.Inputs, func(p string) bool { return been[p] || could[p] })
+			}
+			return comes(row)
+		}
 	})
 	return a, err
 }

@@ -66,6 +66,7 @@ func (g *Graph) Electors(ctx context.Context, q ElectorsQuestion) (*Electors, er
 	if err != nil {
 		return nil, err
 	}
+	notes.moves = moves
 	if err := g.electorCounts(ctx, moves, a); err != nil {
 		return nil, err
 	}

@@ -49,6 +49,8 @@ var views = []view{
 	{name: "internal_space"},
 	{name: "internal_elector"},
 	{name: "internal_count"},
+	{name: "internal_registry"},
+	{name: "internal_finding_position"},
 	{name: "movements", twin: parameters{asOf: true}},
 	{name: "movement_electors", twin: parameters{asOf: true}},
 	{name: "flows", twin: parameters{asOf: true}},
@@ -64,12 +66,14 @@ var views = []view{
 	{name: "sources", plain: parameters{at: true}, twin: parameters{at: true, asOf: true}},
 	{name: "route", plain: parameters{key: true, at: true}, twin: parameters{key: true, at: true, asOf: true}},
 	{name: "used_after_destruction", twin: parameters{at: true, asOf: true}},
+	{name: "internal_coverage", twin: parameters{asOf: true}},
+	{name: "internal_clock", twin: parameters{asOf: true}},
 	{name: "coverage", twin: parameters{asOf: true}},
 	{name: "gaps"},
 	{name: "holes"},
 	{name: "rejections"},
 	{name: "progress"},
-	{name: "sidecars"},
+	{name: "sidecars", twin: parameters{asOf: true}},
 	{name: "registry_versions"},
 	{name: "organisations", twin: parameters{asOf: true}},
 	{name: "systems", twin: parameters{asOf: true}},
@@ -84,6 +88,8 @@ var views = []view{
 	{name: "registered_movements", twin: parameters{asOf: true}},
 	{name: "registered_holdings", twin: parameters{at: true, asOf: true}},
 	{name: "rulings", twin: parameters{asOf: true}},
+	{name: "finding_history"},
+	{name: "findings"},
 }
 
 // Views returns the names of the views: what an analyst, and whoever asks through Graph, needs SELECT on.

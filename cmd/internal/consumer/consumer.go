@@ -17,6 +17,7 @@ import (
 	"github.com/rolltrace/rolltrace/consumers/deadletter"
 	"github.com/rolltrace/rolltrace/consumers/lineage"
 	"github.com/rolltrace/rolltrace/consumers/numbering"
+	"github.com/rolltrace/rolltrace/consumers/policy"
 	"github.com/rolltrace/rolltrace/schema/graph"
 )
 
@@ -31,6 +32,10 @@ type Options struct {
 	// Signers and Trust are those of consumers.Config. Default to anybody.
 	Signers map[consumers.Sidecar][]string
 	Trust   consumers.Trust
+	// Rules is a folder with rules of one's own beside the shipped ones. Defaults to none.
+	Rules string
+	// Webhook is where alerts go to, and Bearer the token that it wants. Default to nowhere, and none.
+	Webhook, Bearer string
 	// Log is the program's.
 	Log zerolog.Logger
 }
@@ -39,6 +44,7 @@ type Options struct {
 type Consumer struct {
 	*consumers.Consumer
 	lineage   *lineage.Lineage
+	policy    *policy.Policy
 	graphs    []driver.Conn
 	numbering *numbering.Numbering
 	registry  *prometheus.Registry
@@ -46,6 +52,10 @@ type Consumer struct {
 
 // New puts a consumer together.
 func New(o Options) (*Consumer, error) {
+	rules, err := policy.Load(o.Rules)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := graph.Open(o.ClickHouse)
 	if err != nil {
 		return nil, err
@@ -82,10 +92,22 @@ func New(o Options) (*Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Consumer{Consumer: c, lineage: l, graphs: []driver.Conn{conn, derived}, numbering: numbers, registry: registry}, nil
+	p, err := policy.New(policy.Config{
+		Graph:     graph.New(derived, graph.Config{}),
+		Findings:  graph.NewFindings(derived, graph.WriterConfig{}),
+		Rules:     rules,
+		JetStream: o.Hub,
+		Watch:     c.Watch,
+		Metrics:   policy.NewMetrics(registry),
+		Log:       o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Consumer{Consumer: c, lineage: l, policy: p, graphs: []driver.Conn{conn, derived}, numbering: numbers, registry: registry}, nil
 }
 
-// Run is that of consumers.Consumer, and of the lineage that follows it: one that cannot go on ends the other.
+// Run is that of consumers.Consumer, and of the lineage and the policy that follow it: one that cannot go on ends the other.
 // Afterwards it gives back what New took.
 func (c *Consumer) Run(ctx context.Context) (err error) {
 	defer c.numbering.Close()
@@ -103,6 +125,7 @@ func (c *Consumer) Run(ctx context.Context) (err error) {
 		return c.Consumer.Run(ctx)
 	})
 	group.Go(func() error { return c.lineage.Run(deriving) })
+	group.Go(func() error { return c.policy.Run(deriving) })
 	return group.Wait()
 }
 

@@ -170,8 +170,8 @@ func (q *questions) note(answers ...graph.Answer) {
 }
 
 func (a *Answers) note(note graph.Note) {
-	if note.Code == graph.CodeNone {
-		return // a copy that is gone: it says that nobody is held there
+	if note.Code == graph.CodeNone || note.Code == graph.CodeNoRecorder {
+		return // a copy that is gone: it says that nobody is held there; and it is declared who records
 	}
 	for _, known := range a.Notes {
 		if known == note.Text {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ type Question struct {
 
 // A Command is one of the commands of a question, and what of its answer is told.
 type Command struct {
-	Command string `yaml:"command"`
+	Command string `yaml:"command"` // "": more of the answer of the one before
 	// Numbers are found in the answer's JSON, by name: see pick. recount.sh counts each of them again.
 	Numbers map[string]string `yaml:"numbers"`
 	// Rows is the list in the answer that becomes a table; Columns are title and place of each cell in an item of it.
@@ -38,11 +39,9 @@ func (s *stage) askAll(ctx context.Context, after string, questions []Question) 
 	for _, q := range questions {
 		asked := Asked{Name: q.Name, Ask: s.say(q.Ask, nil), After: after, Numbers: map[string]uint64{}, Notes: []string{}}
 		for _, command := range q.Run {
-			part, err := s.run(ctx, command, &asked)
-			if err != nil {
+			if err := s.run(ctx, command, &asked); err != nil {
 				return fmt.Errorf("question %s: %w", q.Name, err)
 			}
-			asked.Parts = append(asked.Parts, *part)
 		}
 		asked.Say = s.say(q.Say, asked.Numbers)
 		s.report.Questions = append(s.report.Questions, asked)
@@ -50,50 +49,67 @@ func (s *stage) askAll(ctx context.Context, after string, questions []Question) 
 	return nil
 }
 
-// run runs one command and finds in its answer what is to be told.
-func (s *stage) run(ctx context.Context, command Command, asked *Asked) (*Part, error) {
-	words := strings.Fields(command.Command)
+// run runs one command, unless its answer is there, and finds in the answer what is to be told.
+func (s *stage) run(ctx context.Context, command Command, asked *Asked) error {
+	if command.Command != "" {
+		part, err := s.answer(ctx, command.Command)
+		if err != nil {
+			return err
+		}
+		asked.Parts = append(asked.Parts, part)
+	}
+	if len(asked.Parts) == 0 {
+		return errors.New("want a command")
+	}
+	part := &asked.Parts[len(asked.Parts)-1]
+	var answer any
+	if err := json.Unmarshal(part.Answer, &answer); err != nil {
+		return fmt.Errorf("%s: %w", part.Command, err)
+	}
+	for name, where := range command.Numbers {
+		n, err := number(answer, where)
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", part.Command, name, err)
+		}
+		asked.Numbers[name] = n
+	}
+	if command.Rows != "" {
+		table, err := tabulate(answer, command)
+		if err != nil {
+			return fmt.Errorf("%s: %w", part.Command, err)
+		}
+		part.Tables = append(part.Tables, *table)
+	}
+	notes, _ := pick(answer, "notes")
+	list, _ := notes.([]any)
+	for _, note := range list {
+		note, _ := note.(map[string]any)
+		if text, _ := note["text"].(string); note["code"] != graph.CodeNone && note["code"] != graph.CodeNoRecorder && !slices.Contains(asked.Notes, text) {
+			asked.Notes = append(asked.Notes, text)
+		}
+	}
+	return nil
+}
+
+// answer runs a command of `rolltrace` with --json.
+func (s *stage) answer(ctx context.Context, command string) (Part, error) {
+	words := strings.Fields(command)
 	for i, word := range words {
 		if group, ok := strings.CutPrefix(word, "{person:"); ok {
 			id, err := s.people.id(strings.TrimSuffix(group, "}"), 0)
 			if err != nil {
-				return nil, err
+				return Part{}, err
 			}
 			words[i] = id
 		}
 	}
 	var out bytes.Buffer
 	env := []string{config.Prefix + "DATA=" + s.path(CentreFolder), config.Prefix + "KEY=" + s.path(KeyFile)}
-	if err := s.launcher.runIn(ctx, env, nil, &out, s.programs[Asker], append(slices.Clone(words), "--json")...); err != nil {
-		return nil, err
-	}
-	part := &Part{Command: Asker + " " + strings.Join(words, " "), Answer: bytes.TrimSpace(out.Bytes())}
-	var answer any
-	if err := json.Unmarshal(part.Answer, &answer); err != nil {
-		return nil, fmt.Errorf("%s: %w", part.Command, err)
-	}
-	for name, where := range command.Numbers {
-		n, err := number(answer, where)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", part.Command, name, err)
-		}
-		asked.Numbers[name] = n
-	}
-	if err := part.tabulate(answer, command); err != nil {
-		return nil, fmt.Errorf("%s: %w", part.Command, err)
-	}
-	notes, _ := pick(answer, "notes")
-	list, _ := notes.([]any)
-	for _, note := range list {
-		note, _ := note.(map[string]any)
-		if text, _ := note["text"].(string); note["code"] != graph.CodeNone && !slices.Contains(asked.Notes, text) {
-			asked.Notes = append(asked.Notes, text)
-		}
-	}
-	return part, nil
+	err := s.launcher.runIn(ctx, env, nil, &out, s.programs[Asker], append(slices.Clone(words), "--json")...)
+	return Part{Command: Asker + " " + strings.Join(words, " "), Answer: bytes.TrimSpace(out.Bytes())}, err
 }
 
-// say puts numbers, and identifiers of people, into a text.
+// say puts numbers, and identifiers of people, into a text, and makes it one line.
 func (s *stage) say(text string, numbers map[string]uint64) string {
 	for name, n := range numbers {
 		text = strings.ReplaceAll(text, "{"+name+"}", Grouped(n))
@@ -103,7 +119,7 @@ func (s *stage) say(text string, numbers map[string]uint64) string {
 			text = strings.ReplaceAll(text, "{person:"+name+"}", id)
 		}
 	}
-	return strings.TrimSpace(text)
+	return strings.Join(strings.Fields(text), " ")
 }
 
 // Grouped writes a number in groups of three: 27,509,496.
@@ -115,34 +131,32 @@ func Grouped(n uint64) string {
 	return digits
 }
 
-// tabulate makes the table of a part.
-func (p *Part) tabulate(answer any, command Command) error {
-	if command.Rows == "" {
-		return nil
-	}
+// tabulate makes a table of a list in an answer.
+func tabulate(answer any, command Command) (*Table, error) {
 	rows, err := pick(answer, command.Rows)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	list, ok := rows.([]any)
-	if !ok {
-		return fmt.Errorf("%s: want a list", command.Rows)
+	if !ok || len(command.Columns) == 0 {
+		return nil, fmt.Errorf("rows %q: want a list, and columns", command.Rows)
 	}
+	table := &Table{}
 	for _, column := range command.Columns {
-		p.Titles = append(p.Titles, column[0])
+		table.Titles = append(table.Titles, column[0])
 	}
 	for _, item := range list {
 		var cells []string
 		for _, column := range command.Columns {
 			value, err := pick(item, column[1])
 			if err != nil {
-				return err
+				return nil, err
 			}
 			cells = append(cells, cell(value))
 		}
-		p.Rows = append(p.Rows, cells)
+		table.Rows = append(table.Rows, cells)
 	}
-	return nil
+	return table, nil
 }
 
 // cell is a value for people: of counts their number, of times the day.

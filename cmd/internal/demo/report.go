@@ -36,8 +36,13 @@ type Asked struct {
 type Part struct {
 	Command string          `json:"command"` // as anybody can type it
 	Answer  json.RawMessage `json:"answer"`  // what it printed with --json
-	Titles  []string        `json:"-"`       // of a table for people
-	Rows    [][]string      `json:"-"`
+	Tables  []Table         `json:"-"`       // of it for people
+}
+
+// A Table is some of an answer, for people.
+type Table struct {
+	Titles []string
+	Rows   [][]string
 }
 
 // A Step is one step of the story.

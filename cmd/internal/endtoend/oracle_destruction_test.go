@@ -8,7 +8,7 @@ import (
 )
 
 func copyLines(w *oracle.World, at string) []string {
-	copies, destroyed := w.Copies(at)
+	copies, destroyed, _ := w.Copies(at)
 	out := setLines("destroyed", destroyed)
 	for name, c := range copies {
 		out = append(out, fmt.Sprintf("%s since %s, last %s", name, c.Since, c.Last))

@@ -21,10 +21,13 @@ func (p *played) notes(q question, w *oracle.World, a graph.Answer) {
 		for _, ref := range n.Movements {
 			said[n.Code][ref] = true
 		}
-		if n.Code != graph.CodeNone && n.Code != graph.CodeAttested {
+		if !slices.Contains([]string{graph.CodeNone, graph.CodeAttested, graph.CodeNoRecorder, graph.CodeElsewhere}, n.Code) {
 			complete = false
 		}
 	}
+	p.large(q, w, a)
+	p.unclear(q, w, a)
+	p.clocks(q, w, said[graph.CodeClock])
 	if complete != a.Complete {
 		p.fault(q, "complete is %v, the notes say otherwise: %v", a.Complete, a.Notes)
 	}
@@ -66,6 +69,8 @@ func (p *played) possible(q question, w *oracle.World, d oracle.Doubt) []oracle.
 	var out []oracle.Elector
 	switch {
 	case d.Code == graph.CodeAttested: // it takes nothing away, whatever it was
+		return nil
+	case d.Code == graph.CodeClock: // see clocks
 		return nil
 	case q.Elector != "":
 		out = append(out, q.elector(p.prefix))

@@ -1,6 +1,6 @@
-{{define "coverage.comment"}}What could change the answers: movements that are open, failed, counted, whole with nothing known at an input, or of an unknown kind, and chunks of unknown movements{{end}}
+{{define "coverage.comment"}}What could change the answers: movements that are open, failed, counted, whole with nothing known at an input, of an unknown kind, or so close to others that clocks decide their order, and chunks of unknown movements{{end}}
 {{define "coverage.columns"}}
-    code        String                         COMMENT 'open, failed, counted, whole, chunks_missing, unknown_kind, attested, unknown_movement',
+    code        String                         COMMENT 'open, failed, counted, whole, chunks_missing, unknown_kind, clock, attested, unknown_movement',
     occurred_at Nullable(DateTime64(6, 'UTC')) COMMENT 'When the movement began; NULL when only chunks of it are known',
     org         String                         COMMENT 'Organisation that published it',
     sidecar     String                         COMMENT 'Sidecar that published it',
@@ -8,9 +8,15 @@
     kind        String                         COMMENT 'Kind of movement',
     inputs      Array(String)                  COMMENT 'Places that records came from',
     output      String                         COMMENT 'Place that records went to',
-    count       UInt64                         COMMENT 'Records whose electors are not known (counted), chunks missing, or inputs that nothing is known to have entered before (whole)'
+    count       UInt64                         COMMENT 'Records whose electors are not known (counted), chunks missing, inputs that nothing is known to have entered before (whole), or movements before or after it by less than the clocks are off (clock)'
 {{end}}
 {{define "coverage"}}
+SELECT code, occurred_at, org, sidecar, id, kind, inputs, output, count
+FROM ({{template "internal_coverage" .}} UNION ALL {{template "internal_clock" .}})
+ORDER BY code, occurred_at, org, sidecar, id
+{{end}}
+{{define "internal_coverage.comment"}}Internal: coverage without what clocks decide, which is seldom asked for{{end}}
+{{define "internal_coverage"}}
 SELECT code, occurred_at, org, sidecar, id, kind, inputs, output, count
 FROM
 (
@@ -69,5 +75,4 @@ FROM
     WHERE c.movement NOT IN (SELECT movement FROM {{.Name "movement_revision"}})
     GROUP BY n.org, n.sidecar, n.id
 )
-ORDER BY code, occurred_at, org, sidecar, id
 {{end}}

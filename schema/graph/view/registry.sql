@@ -182,3 +182,5 @@ SELECT
 FROM (SELECT arrayJoin(JSONExtractArrayRaw(content, 'elections')) AS e FROM ({{template "counting" .}}))
 ORDER BY election
 {{end}}
+{{define "internal_registry.comment"}}Internal: every version of the registry, as it was written: one may be there twice{{end}}
+{{define "internal_registry"}}SELECT hash, applied_at, valid_from, content FROM {{.Name "registry"}}{{end}}

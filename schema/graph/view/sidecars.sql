@@ -15,7 +15,8 @@
     version         String                         COMMENT 'Version of its software',
     messages        UInt64                         COMMENT 'Messages read from it',
     missing         UInt64                         COMMENT 'Messages that never arrived (see holes)',
-    gaps            UInt64                         COMMENT 'Gaps that it reported (see gaps)'
+    gaps            UInt64                         COMMENT 'Gaps that it reported (see gaps)',
+    clock_most_us   UInt64                         COMMENT 'The most microseconds that its clock was ever off, either way'
 {{end}}
 {{define "sidecars"}}
 SELECT
@@ -29,8 +30,9 @@ SELECT
     ifNull(h.outbox_messages, 0) AS outbox_messages, ifNull(h.outbox_bytes, 0) AS outbox_bytes, ifNull(h.clock_offset_us, 0) AS clock_offset_us,
     ifNull(h.config, '') AS config, ifNull(h.version, '') AS version,
     s.messages AS messages,
-    s.missing AS missing,
-    ifNull(g.gaps, 0) AS gaps
+    toUInt64(s.missing) AS missing,
+    ifNull(g.gaps, 0) AS gaps,
+    toUInt64(ifNull(h.clock_most_us, 0)) AS clock_most_us
 FROM
 (
     SELECT org, sidecar, max(i.heard) AS heard, sum(i.messages) AS messages, sum(i.missing) AS missing
@@ -46,12 +48,17 @@ FROM
 ) AS s
 LEFT JOIN
 (
+    -- as of a time all but the clock is that of the last one before it
     SELECT toString(b.org) AS org, toString(b.sidecar) AS sidecar,
-        toNullable(max(b.at)) AS beat,
-        argMax(b.places, (b.at, b.instance, b.sequence)) AS places, argMax(b.interval_ms, (b.at, b.instance, b.sequence)) AS interval_ms,
-        argMax(b.outbox_messages, (b.at, b.instance, b.sequence)) AS outbox_messages, argMax(b.outbox_bytes, (b.at, b.instance, b.sequence)) AS outbox_bytes,
-        argMax(b.clock_offset_us, (b.at, b.instance, b.sequence)) AS clock_offset_us,
-        toString(argMax(b.config, (b.at, b.instance, b.sequence))) AS config, toString(argMax(b.version, (b.at, b.instance, b.sequence))) AS version
+        maxOrNullIf(b.at, {{.AsOf "b.at"}}) AS beat,
+        max(abs(b.clock_offset_us)) AS clock_most_us,
+        argMaxIf(b.places, (b.at, b.instance, b.sequence), {{.AsOf "b.at"}}) AS places,
+        argMaxIf(b.interval_ms, (b.at, b.instance, b.sequence), {{.AsOf "b.at"}}) AS interval_ms,
+        argMaxIf(b.outbox_messages, (b.at, b.instance, b.sequence), {{.AsOf "b.at"}}) AS outbox_messages,
+        argMaxIf(b.outbox_bytes, (b.at, b.instance, b.sequence), {{.AsOf "b.at"}}) AS outbox_bytes,
+        argMaxIf(b.clock_offset_us, (b.at, b.instance, b.sequence), {{.AsOf "b.at"}}) AS clock_offset_us,
+        toString(argMaxIf(b.config, (b.at, b.instance, b.sequence), {{.AsOf "b.at"}})) AS config,
+        toString(argMaxIf(b.version, (b.at, b.instance, b.sequence), {{.AsOf "b.at"}})) AS version
     FROM {{.Name "heartbeat"}} AS b
     GROUP BY org, sidecar
 ) AS h ON h.org = s.org AND h.sidecar = s.sidecar

@@ -34,6 +34,7 @@ func (w *World) Doubts() []Doubt {
 		doubt(w.unentered(m) > 0, "whole", w.unentered(m))
 		doubt(m.Missing > 0, "chunks_missing", uint64(m.Missing))
 		doubt(!m.Kind.Known(), "unknown_kind", 0)
+		doubt(w.close(m) > 0, "clock", w.close(m))
 		doubt(m.Kind == schema.Destroy && m.EffectiveBasis() == schema.Attested, "attested", 0)
 	}
 	slices.SortStableFunc(out, func(x, y Doubt) int { return cmp.Compare(x.Code, y.Code) })
@@ -112,14 +113,14 @@ func (m *Model) reported(lost outbox, first, last uint64) bool {
 
 // Names says whether any movement that counts names a place or organisation, or a sidecar covers it.
 func (m *Model) Names(at string) bool {
-	for _, movement := range m.current() {
+	for _, movement := range m.current(asRecorded) {
 		if movement.Counts() && (movement.Output != "" && At(at, movement.Output) || slices.ContainsFunc(movement.inputs(), func(p schema.Place) bool { return At(at, p) })) {
 			return true
 		}
 	}
 	for _, c := range m.outboxes {
-		for place := range c.covers {
-			if At(at, place) {
+		for _, b := range c.beats {
+			if slices.ContainsFunc(b.Places, func(p schema.Place) bool { return At(at, p) }) {
 				return true
 			}
 		}

@@ -33,9 +33,10 @@ type Copy struct {
 }
 
 // Copies are what is left of what was destroyed at a place or organisation, by place and organisation; and what
-// was destroyed. The one asked is not among them.
-func (w *World) Copies(at string) (copies map[string]*Copy, destroyed Set) {
-	copies, destroyed = map[string]*Copy{}, Set{}
+// was destroyed. The one asked is not among them. Unclear are the places on the way where it is not known of some by
+// which input they came.
+func (w *World) Copies(at string) (copies map[string]*Copy, destroyed Set, unclear map[schema.Place]bool) {
+	copies, destroyed, unclear = map[string]*Copy{}, Set{}, map[schema.Place]bool{}
 	gone := map[schema.Place]Set{}
 	for _, m := range w.Movements {
 		if !m.Counts() || !m.Removes() {
@@ -54,6 +55,7 @@ func (w *World) Copies(at string) (copies map[string]*Copy, destroyed Set) {
 			}
 			if m.Adds() && slices.ContainsFunc(m.From[e], comes) {
 				on = append(on, m)
+				unclear[m.Output] = unclear[m.Output] || m.unclear[e]
 			}
 		}
 		for _, m := range on {
@@ -62,7 +64,7 @@ func (w *World) Copies(at string) (copies map[string]*Copy, destroyed Set) {
 			}
 		}
 	}
-	return copies, destroyed
+	return copies, destroyed, unclear
 }
 
 func (w *World) destroyedAfter(entry *Movement, e Elector) bool {

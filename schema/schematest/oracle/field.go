@@ -115,3 +115,22 @@ func (m *Movement) gives(in schema.Input, field string) bool {
 	can := func(in schema.Input) bool { return len(in.Fields) == 0 || slices.Contains(in.Fields, field) }
 	return can(in) || !slices.ContainsFunc(m.Inputs, can)
 }
+
+// UnclearOnTheWay are the places on routes of electors to a place or organisation where it is not known of some by
+// which input they came.
+func (w *World) UnclearOnTheWay(at string) map[schema.Place]bool {
+	out := map[schema.Place]bool{}
+	for e := range w.Reached(at) {
+		var on []*Movement
+		for _, m := range slices.Backward(w.Carrying(e)) {
+			leads := func(later *Movement) bool { return slices.Contains(later.From[e], m.Output) }
+			if m.Adds() && (At(at, m.Output) || slices.ContainsFunc(on, leads)) {
+				on = append(on, m)
+				if m.unclear[e] {
+					out[m.Output] = true
+				}
+			}
+		}
+	}
+	return out
+}

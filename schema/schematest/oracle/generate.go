@@ -40,10 +40,10 @@ func Histories(size int) *rapid.Generator[History] {
 		for range rapid.IntRange(1, size).Draw(t, "movements") {
 			g.movement()
 		}
-		if g.chance(4) {
+		for g.chance(3) {
 			g.heartbeat()
 		}
-		if g.chance(4) {
+		for g.chance(4) {
 			g.gap()
 		}
 		g.arrivals()
@@ -250,7 +250,18 @@ func (g *generator) revise(m *schema.Movement) schema.Movement {
 }
 
 func (g *generator) heartbeat() {
-	g.add(Step{Sidecar: pick(g, sidecars), Heartbeat: &wire.Heartbeat{At: Moment(g.upTo(Moments)), Interval: 1 << 31, Places: subset(g, Places, 0)}})
+	// It is due in 25 days: nobody is silent before then.
+	beat := &wire.Heartbeat{At: Moment(g.upTo(Moments)), Interval: 1 << 31, Places: subset(g, Places, 0)}
+	if g.chance(2) { // hours, as the movements are apart, or a moment
+		beat.ClockKnown = true
+		beat.ClockOffset = pick(g, []int64{1, -1000, 3600e6, -3601e6, 5400e6})
+	} else if g.chance(2) {
+		beat.ClockOffset = 3601e6
+	}
+	if g.chance(4) { // which says nothing of the clock on the day of the movements
+		beat.At = schema.At(beat.At.AddDate(0, 0, pick(g, []int{-2, -1, 1, 3})))
+	}
+	g.add(Step{Sidecar: pick(g, sidecars), Heartbeat: beat})
 }
 
 func (g *generator) gap() {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/wire"
@@ -65,7 +66,13 @@ type outbox struct{ org, sidecar, instance string }
 type chain struct {
 	arrived  map[uint64]bool
 	reported []wire.Gap
-	covers   map[schema.Place]bool
+	beats    []beat
+}
+
+// A beat is a heartbeat.
+type beat struct {
+	*wire.Heartbeat
+	sequence uint64
 }
 
 // New returns a model of nothing.
@@ -77,7 +84,7 @@ func New() *Model {
 func (m *Model) Add(r *wire.Record) {
 	box := outbox{r.Org, r.Sidecar, r.Instance}
 	if m.outboxes[box] == nil {
-		m.outboxes[box] = &chain{arrived: map[uint64]bool{}, covers: map[schema.Place]bool{}}
+		m.outboxes[box] = &chain{arrived: map[uint64]bool{}}
 	}
 	known := m.outboxes[box].arrived[r.Sequence]
 	m.outboxes[box].arrived[r.Sequence] = true
@@ -98,10 +105,8 @@ func (m *Model) Add(r *wire.Record) {
 			chunks[id][e] = true
 			m.called[r.Chunk.Role][e] = true
 		}
-	case r.Heartbeat != nil:
-		for _, place := range r.Heartbeat.Places {
-			m.outboxes[box].covers[place] = true
-		}
+	case r.Heartbeat != nil && !known:
+		m.outboxes[box].beats = append(m.outboxes[box].beats, beat{r.Heartbeat, r.Sequence})
 	case r.Gap != nil && !known:
 		m.outboxes[box].reported = append(m.outboxes[box].reported, *r.Gap)
 	}
@@ -134,9 +139,11 @@ type Movement struct {
 	Missing   int // chunks that its current form announces, and that are not here
 	S         Set // its electors, S(m)
 
-	// From is where each of its electors came from: see attribute. OriginUnknown: of some it is not known.
-	From          map[Elector][]schema.Place
-	OriginUnknown bool
+	// From is where each of its electors came from: see attribute. Of those in unclear it is not known.
+	shift time.Duration // to its place in the order, see Shifted
+
+	From    map[Elector][]schema.Place
+	unclear Set
 }
 
 // Counts says whether the movement says anything about electors: one that is retracted does not.
@@ -155,12 +162,12 @@ func (m *Movement) inputs() []schema.Place {
 
 // before orders movements: by occurred_at, then organisation, sidecar, id.
 func (m *Movement) before(other *Movement) int {
-	return cmp.Or(m.OccurredAt.Compare(other.OccurredAt.Time), cmp.Compare(m.Ref.Org, other.Ref.Org),
+	return cmp.Or(m.OccurredAt.Add(m.shift).Compare(other.OccurredAt.Add(other.shift)), cmp.Compare(m.Ref.Org, other.Ref.Org),
 		cmp.Compare(m.Ref.Sidecar, other.Ref.Sidecar), cmp.Compare(m.Ref.ID, other.Ref.ID))
 }
 
 // current is every movement of which a revision is here, in its current form and in order.
-func (m *Model) current() []*Movement {
+func (m *Model) current(shift func(*Movement) time.Duration) []*Movement {
 	var out []*Movement
 	for ref, r := range m.movements {
 		if len(r.revisions) == 0 {
@@ -168,7 +175,7 @@ func (m *Model) current() []*Movement {
 		}
 		last := slices.MaxFunc(slices.Collect(maps.Keys(r.revisions)), revision.compare)
 		form := r.revisions[last]
-		movement := &Movement{Ref: ref, Movement: *form, Revisions: len(r.revisions), S: Set{}, From: map[Elector][]schema.Place{}}
+		movement := &Movement{Ref: ref, Movement: *form, Revisions: len(r.revisions), S: Set{}, From: map[Elector][]schema.Place{}, unclear: Set{}}
 		if form.Electors.Mode == schema.Listed {
 			for _, keys := range r.chunks {
 				movement.S.add(keys)
@@ -186,6 +193,7 @@ func (m *Model) current() []*Movement {
 				}
 			}
 		}
+		movement.shift = shift(movement)
 		out = append(out, movement)
 	}
 	slices.SortFunc(out, (*Movement).before)
@@ -214,3 +222,6 @@ func (m *Model) Knows(e Elector) bool {
 	}
 	return false
 }
+
+// asRecorded is the order that the movements have.
+func asRecorded(*Movement) time.Duration { return 0 }

@@ -106,6 +106,7 @@ type End struct {
 	Hops        int // fewest movements
 	Electors    Set
 	First, Last schema.Time // when the first and the last movement that arrived there (or left there) began
+	Unclear     bool        // of some it is not known whether they came this way: see Movement.From
 }
 
 // Reach is where electors went from a place or organisation: places, and organisations, by name. The one asked is
@@ -129,7 +130,7 @@ func (w *World) Reach(at string) map[string]*End {
 				}
 			}
 			if hops[m] > 0 {
-				arrive(ends, at, m.Output, e, hops[m], m.OccurredAt)
+				arrive(ends, at, m.Output, m, e, hops[m])
 			} else {
 				delete(hops, m)
 			}
@@ -160,14 +161,15 @@ func (w *World) Sources(at string) map[string]*End {
 				continue
 			}
 			for _, from := range m.From[e] {
-				arrive(ends, at, from, e, hops[m], m.OccurredAt)
+				arrive(ends, at, from, m, e, hops[m])
 			}
 		}
 	}
 	return ends
 }
 
-func arrive(ends map[string]*End, at string, place schema.Place, e Elector, hops int, when schema.Time) {
+func arrive(ends map[string]*End, at string, place schema.Place, m *Movement, e Elector, hops int) {
+	when := m.OccurredAt
 	for _, name := range []string{string(place), place.Org()} {
 		if name == at {
 			continue
@@ -179,6 +181,7 @@ func arrive(ends map[string]*End, at string, place schema.Place, e Elector, hops
 		}
 		end.Hops = min(end.Hops, hops)
 		end.Electors[e] = true
+		end.Unclear = end.Unclear || m.unclear[e]
 		if when.Before(end.First.Time) {
 			end.First = when
 		}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rolltrace/rolltrace/schema"
 )
@@ -13,20 +14,27 @@ type World struct {
 	AsOf      schema.Time // zero: all that is known
 	Movements []*Movement // that occurred by then, in order; retracted ones too
 
+	model   *Model
 	holding map[schema.Place]Set
 	reached map[schema.Place]Set
 }
 
 // World goes through the movements up to a time, one after another.
 func (m *Model) World(asOf schema.Time) *World {
-	return m.world(asOf, func(*Movement) {})
+	return m.world(asOf, asRecorded, func(*Movement) {})
+}
+
+// Shifted is the world in which movements took place earlier or later than they say, as far as their order is
+// concerned.
+func (m *Model) Shifted(asOf schema.Time, shift func(*Movement) time.Duration) *World {
+	return m.world(asOf, shift, func(*Movement) {})
 }
 
 // Otherwise is the world in which the movement of a doubt was not as it is recorded: it carried further electors, and
 // was completed; or, if nobody knows what its kind does, it carried nobody. An answer that differs there could be
 // changed by the movement.
 func (m *Model) Otherwise(asOf schema.Time, d Doubt, further Elector) *World {
-	return m.world(asOf, func(other *Movement) {
+	return m.world(asOf, asRecorded, func(other *Movement) {
 		switch {
 		case other.Ref != d.Ref:
 		case d.Code == "unknown_kind":
@@ -41,9 +49,9 @@ func (m *Model) Otherwise(asOf schema.Time, d Doubt, further Elector) *World {
 }
 
 // world changes movements as soon as it is known what they carried.
-func (m *Model) world(asOf schema.Time, change func(*Movement)) *World {
-	w := &World{AsOf: asOf, holding: map[schema.Place]Set{}, reached: map[schema.Place]Set{}}
-	for _, movement := range m.current() {
+func (m *Model) world(asOf schema.Time, shift func(*Movement) time.Duration, change func(*Movement)) *World {
+	w := &World{AsOf: asOf, model: m, holding: map[schema.Place]Set{}, reached: map[schema.Place]Set{}}
+	for _, movement := range m.current(shift) {
 		if !asOf.IsZero() && movement.OccurredAt.After(asOf.Time) {
 			continue
 		}
@@ -60,7 +68,9 @@ func (m *Model) world(asOf schema.Time, change func(*Movement)) *World {
 		for e := range movement.S {
 			from, known := w.attribute(movement, e)
 			movement.From[e] = from
-			movement.OriginUnknown = movement.OriginUnknown || !known
+			if !known {
+				movement.unclear[e] = true
+			}
 		}
 		if movement.Removes() {
 			w.at(w.holding, movement.Inputs[0].Place).remove(movement.S)
@@ -154,6 +164,17 @@ func (w *World) Carrying(e Elector) []*Movement {
 	for _, m := range w.Movements {
 		if m.S[e] {
 			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// Unclear are the places where it is not known of some electors by which input of a movement they came.
+func (w *World) Unclear() map[schema.Place]bool {
+	out := map[schema.Place]bool{}
+	for _, m := range w.Movements {
+		if m.Adds() && len(m.unclear) > 0 {
+			out[m.Output] = true
 		}
 	}
 	return out

@@ -1,0 +1,51 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rolltrace/rolltrace/schema/graph"
+	"github.com/rolltrace/rolltrace/schema/stream"
+	"github.com/rolltrace/rolltrace/schema/wire"
+)
+
+// AlertSubject is where what a rule finds is published: "rolltrace.v1.alert.<rule>".
+func AlertSubject(rule string) string { return wire.Prefix + string(wire.TypeAlert) + "." + rule }
+
+// alert publishes what is to be noted, before it is: whatever fails afterwards, it is published again.
+func (p *Policy) alert(ctx context.Context, events []graph.FindingEvent) error {
+	for _, e := range events {
+		body, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		// The same news has the same id: what was published and not noted is not there twice.
+		of := e
+		of.NotedAt, of.AsOf, of.Position = e.Since, e.Since, p.was.Position
+		same, err := json.Marshal(of)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(same)
+		m := &nats.Msg{Subject: AlertSubject(e.Rule), Data: body, Header: nats.Header{
+			nats.MsgIdHdr:          []string{"alert/" + hex.EncodeToString(sum[:16])},
+			wire.HeaderSpecVersion: []string{"1.0"},
+			wire.HeaderType:        []string{wire.TypeAlert.CloudEvent()},
+			wire.HeaderSource:      []string{"/" + wire.OperatorOrg},
+			wire.HeaderID:          []string{hex.EncodeToString(sum[:16])},
+			wire.HeaderSubject:     []string{e.ID},
+			wire.HeaderTime:        []string{e.NotedAt.String()},
+			wire.HeaderContentType: []string{"application/json"},
+		}}
+		if _, err := p.cfg.JetStream.PublishMsg(ctx, m, jetstream.WithExpectStream(stream.AlertName)); err != nil {
+			return fmt.Errorf("publish an alert: %w", err)
+		}
+	}
+	return nil
+}
