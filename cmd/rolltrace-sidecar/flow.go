@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type flow struct {
 	movement schema.Movement
 	out      io.Writer
 	mac      hash.Hash // nil: the bytes are not hashed
+	seeder   *seeder   // nil: nothing is put in
 
 	opened    chan struct{}        // closed when open has returned
 	recorder  *producers.Recorder  // nil until then, and when there is none
@@ -63,6 +65,11 @@ func (f *flow) run(ctx context.Context) error {
 	// What comes before a fault of the input is recorded and put out; the fault ends the flow after it.
 	var inputFault error
 	keyed, recorded, put := make(chan *delimited.Block), make(chan step, 2), make(chan step, 2)
+	ready := keyed
+	if f.seeder != nil {
+		ready = make(chan *delimited.Block)
+		stage(func() error { defer close(ready); return f.seed(flowing, keyed, ready) })
+	}
 	f.opened = make(chan struct{})
 	stage(func() (err error) {
 		defer close(f.opened)
@@ -76,7 +83,7 @@ func (f *flow) run(ctx context.Context) error {
 		return nil
 	})
 	stage(func() error { defer close(keyed); return f.key(flowing, keyed) })
-	stage(func() error { defer close(recorded); return f.record(flowing, keyed, recorded) })
+	stage(func() error { defer close(recorded); return f.record(flowing, ready, recorded) })
 	stage(func() error { defer close(put); return f.put(flowing, recorded, put) })
 	stage(func() error { f.hash(put); return nil })
 	stages.Wait()
@@ -89,12 +96,24 @@ func (f *flow) run(ctx context.Context) error {
 }
 
 // blockKeys are the elector keys of a block, of each id column.
-type blockKeys struct{ of [][]schema.Key }
+type blockKeys struct {
+	of    [][]schema.Key
+	seeds [][]schema.Key // of records that were put in
+	none  [][]schema.Key // seeds of earlier blocks that are none
+}
+
+// sets are the keys by the movement's sets: as teeFlags.movement has them.
+func (k *blockKeys) sets(seeded bool) [][]schema.Key {
+	if !seeded {
+		return k.of
+	}
+	return slices.Concat(k.of, k.seeds, k.none)
+}
 
 // reset forgets the keys, and keeps their memory for the next block.
 func (k *blockKeys) reset() {
 	for i := range k.of {
-		k.of[i] = k.of[i][:0]
+		k.of[i], k.seeds[i], k.none[i] = k.of[i][:0], k.seeds[i][:0], k.none[i][:0]
 	}
 }
 
@@ -115,7 +134,8 @@ func (f *flow) key(ctx context.Context, next chan<- *delimited.Block) error {
 func keysOf(b *delimited.Block, columns []*pseudonym.Pseudonymiser) *blockKeys {
 	keys, ok := b.Attached.(*blockKeys)
 	if !ok {
-		keys = &blockKeys{of: make([][]schema.Key, len(columns))}
+		n := len(columns)
+		keys = &blockKeys{of: make([][]schema.Key, n), seeds: make([][]schema.Key, n), none: make([][]schema.Key, n)}
 		b.Attached = keys
 	}
 	var ids [256][]byte
@@ -143,10 +163,12 @@ func (f *flow) record(ctx context.Context, blocks <-chan *delimited.Block, next 
 		var unkeyed []uint64
 		if keys, ok := block.Attached.(*blockKeys); ok {
 			unkeyed = make([]uint64, len(keys.of))
-			for i, of := range keys.of {
+			for i, of := range keys.sets(f.seeder != nil) {
 				if err := f.recording.Add(ctx, i, of); err != nil {
 					return err
 				}
+			}
+			for i, of := range keys.of {
 				unkeyed[i] = uint64(block.Records - len(of))
 			}
 			keys.reset()

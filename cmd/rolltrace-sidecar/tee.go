@@ -37,6 +37,7 @@ type teeFlags struct {
 	delimiter  string
 	noHeader   bool
 	mac        bool
+	seeds      int
 }
 
 func teeCommand() *cobra.Command {
@@ -74,6 +75,7 @@ What cannot be read or recorded ends the flow, and the movement is closed as fai
 	f.StringVar(&flags.format, "format", "csv", "csv or tsv")
 	f.StringVar(&flags.delimiter, "delimiter", "", "character between fields; none is the format's (\\t is a tab)")
 	f.BoolVar(&flags.noHeader, "no-header", false, "the first line is a record like others")
+	f.IntVar(&flags.seeds, "seeds", 0, "put so many invented records into this copy, so that it can be told from others (docs/seeds.md: read it first)")
 	f.BoolVar(&flags.mac, "mac", false, "record a keyed hash (HMAC-SHA-256) of the bytes too, so that a file can be told to be this one; slower")
 	loader := cfg.bind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -120,11 +122,14 @@ func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, s
 	if flags.mac && keys.secret.IsZero() {
 		return boot.Wrong(errors.New("--mac: want the key file too (--key)"))
 	}
-	reader, err := delimited.NewReader(enlarged(stdin), scan, delimited.Options{Blocks: teeBlocks})
+	reader, err := delimited.NewReader(enlarged(stdin), scan, delimited.Options{Blocks: teeBlocks, Plain: flags.seeds > 0})
 	if err != nil {
 		return boot.Wrong(err)
 	}
-	f := &flow{reader: reader, columns: keys.of, movement: movement, out: enlarged(stdout)}
+	f := &flow{reader: reader, columns: keys.of[:len(columns)], movement: movement, out: enlarged(stdout)}
+	if flags.seeds > 0 {
+		f.seeder = newSeeder(flags.seeds, keys.secret, movement.Electors.Sets[:len(columns)], stdin)
+	}
 	if flags.mac {
 		f.mac = keys.secret.EvidenceMAC()
 	}
@@ -160,6 +165,14 @@ func (t *teeFlags) scan() ([]delimited.IDColumn, delimited.Config, error) {
 			return nil, config, fmt.Errorf("--delimiter %q: want one ASCII character", t.delimiter)
 		}
 		config.Delimiter = t.delimiter[0]
+	}
+	switch {
+	case t.seeds < 0 || t.seeds > maxSeeds:
+		return nil, config, fmt.Errorf("--seeds %d: want 1 to %d", t.seeds, maxSeeds)
+	case t.seeds > 0 && t.counted:
+		return nil, config, errors.New("--seeds, --counted: a seed is known by its identifier: want --id")
+	case t.seeds > 0 && t.kind == string(schema.Destroy):
+		return nil, config, errors.New("--seeds: what is destroyed is no copy")
 	}
 	columns, err := parseColumns(t.ids)
 	if err != nil {
@@ -221,6 +234,13 @@ func (t *teeFlags) movement(columns []delimited.IDColumn) (schema.Movement, erro
 		m.Electors.Mode = schema.Listed
 		m.Electors.Sets = append(m.Electors.Sets, schema.Set{IDSpace: c.Space})
 	}
+	if t.seeds > 0 {
+		for _, role := range []schema.SetRole{schema.Seeds, schema.NoSeeds} {
+			for _, c := range columns {
+				m.Electors.Sets = append(m.Electors.Sets, schema.Set{IDSpace: c.Space, Role: role})
+			}
+		}
+	}
 	return m, checkBefore(m)
 }
 
@@ -232,7 +252,7 @@ func checkBefore(m schema.Movement) error {
 	m.Producer = schema.Producer{Org: "o", Sidecar: "s", Instance: "i", Sequence: 1}
 	sets := make([]schema.Set, len(m.Electors.Sets))
 	for i, s := range m.Electors.Sets {
-		sets[i] = schema.Set{IDSpace: s.IDSpace, KeyID: "k-00000000"}
+		sets[i] = schema.Set{IDSpace: s.IDSpace, KeyID: "k-00000000", Role: s.Role}
 	}
 	m.Electors.Sets = sets
 	return m.Validate()

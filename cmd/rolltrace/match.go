@@ -32,7 +32,7 @@ func matchCommand() *cobra.Command {
 		Use:   "match FILE --id [SPACE=]COLUMN",
 		Short: "A found list: which of the recorded copies is it?",
 		Long: `Ranks the copies that a found list (CSV, TSV; plain, gzip or zstd; - is stdin) can have come from: what movements brought to
-places, and what places hold. For each it says how many electors of the list are in the copy and of the copy in the list,
+places, and what places hold. A copy into which seeds were put (rolltrace-sidecar tee --seeds) is known by them. For each it says how many electors of the list are in the copy and of the copy in the list,
 how much better it explains the list than chance does (evidence, in bits), how probable so many are by chance, what tells
 it from the first of them, and the route by which it came.
 
@@ -126,11 +126,17 @@ func writeMatch(w io.Writer, m *graph.Match) error {
 	if f.Unknown > 0 {
 		p.line("%s of %s are on no recorded movement", grouped(f.Unknown), grouped(f.Keys))
 	}
+	if f.Seeds > 0 {
+		p.line("%s of %s are seeds, invented for one copy:", grouped(f.Seeds), grouped(f.Keys))
+	}
+	for _, s := range m.Seedings {
+		p.line("  %s of the %s seeds that went to %s on %s UTC (movement %s of %s/%s)", grouped(s.Found), grouped(s.Seeds), s.Place, moment(s.OccurredAt), s.ID, s.Org, s.Sidecar)
+	}
 	copies := newTable(number(""), text("copy"), text("what"), number("electors"), number("in the list"), number("of the list"), number("of the copy"),
-		number("evidence (bits)"), number("by chance"), text("since (UTC)"), number("still held"))
+		number("its seeds"), number("evidence (bits)"), number("by chance"), text("since (UTC)"), number("still held"))
 	for i, c := range m.Copies {
 		copies.row(grouped(i+1), string(c.Place), c.What, grouped(c.Electors), grouped(c.Matched), share(c.ShareOfFound), share(c.ShareOfCopy),
-			decimal(c.Evidence), power(c.Chance), moment(c.Since), grouped(c.Held))
+			seedsFound(c), decimal(c.Evidence), power(c.Chance), moment(c.Since), grouped(c.Held))
 	}
 	p.line("")
 	p.table("copies that it can have come from, the most likely first", copies, "none recorded: no copy that has any of it")
@@ -166,6 +172,14 @@ func distinction(c graph.MatchCopy) string {
 	}
 	return fmt.Sprintf("only in 1: %s electors (%s in the list); only here: %s (%s in the list)",
 		grouped(c.OnlyFirst), grouped(c.OnlyFirstFound), grouped(c.OnlyHere), grouped(c.OnlyHereFound))
+}
+
+// seedsFound writes how many of a copy's seeds are in the list.
+func seedsFound(c graph.MatchCopy) string {
+	if c.Seeds == 0 {
+		return ""
+	}
+	return grouped(c.SeedsFound) + " of " + grouped(c.Seeds)
 }
 
 // share writes a part of 1 in per cent, so that all is 100 % and nothing else is.

@@ -17,6 +17,8 @@ type Options struct {
 	// Blocks is how many blocks there can be at once: in the hands of the caller, and being filled. No more is
 	// read before one is freed. Defaults to 4; at least 2.
 	Blocks int
+	// Plain refuses a stream that is compressed, for whoever is going to change it.
+	Plain bool
 }
 
 // A Reader runs a Scanner over a stream and hands out Blocks. A compressed stream (gzip with any number of
@@ -190,6 +192,10 @@ func (r *Reader) open() error {
 	r.source = &prefixed{first: first, rest: r.source}
 	r.compressed, err = decompress(first, r.source)
 	if r.compressed != nil {
+		if r.options.Plain {
+			r.compressed.close()
+			return errors.New("the list is compressed: give it as plain text")
+		}
 		r.source = r.compressed
 	}
 	return err

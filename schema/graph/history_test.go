@@ -28,6 +28,7 @@ type chunk struct {
 	set              uint16
 	index            uint32
 	space            schema.IDSpace
+	role             schema.SetRole
 	keys             []schema.Key
 }
 
@@ -103,6 +104,9 @@ func (d *delivery) batch(messages []message) *graph.Batch {
 			Space: space, Keys: uint32(len(c.keys)), StreamSequence: d.sequence, ReceivedAt: received})
 		for i, key := range c.keys {
 			number := d.elector(b, c.space, key)
+			if c.role != "" {
+				b.Seeds = append(b.Seeds, graph.Seed{Number: number, Movement: n, Role: c.role})
+			}
 			if (i+int(c.index))%2 == 0 {
 				b.Rows = append(b.Rows, graph.Row{Movement: n, Space: space, Number: number})
 			} else {

@@ -41,6 +41,7 @@ var ErrUnknownKeys = errors.New("no movement carried identifiers of this id spac
 type Match struct {
 	Answer
 	Found      Found       `json:"found"`
+	Seedings   []Seeding   `json:"seedings"`   // movements that put seeds into a copy which are in the list, by how many; in order
 	Considered int         `json:"considered"` // copies that have some of the list
 	Copies     []MatchCopy `json:"copies"`     // the most likely first
 }
@@ -52,9 +53,21 @@ type Found struct {
 	Records  uint64         `json:"records"`  // rows
 	Unkeyed  uint64         `json:"unkeyed"`  // of these, rows without an identifier
 	Keys     uint64         `json:"keys"`     // different identifiers
+	Seeds    uint64         `json:"seeds"`    // of these, seeds: entries that were invented for one copy
 	Known    uint64         `json:"known"`    // of these, on a recorded movement
 	Unknown  uint64         `json:"unknown"`  // of these, on none
 	Recorded uint64         `json:"recorded"` // all electors of this id space and secret that are on recorded movements
+}
+
+// A Seeding is a movement that put seeds into the copy which it brought somewhere. If some are in a list, the list came
+// from that copy, or from one that was made of it.
+type Seeding struct {
+	MovementRef
+	OccurredAt schema.Time  `json:"occurred_at"`
+	ToOrg      string       `json:"to_org"`
+	Place      schema.Place `json:"place"` // where the copy went
+	Seeds      uint64       `json:"seeds"` // that it put in
+	Found      uint64       `json:"found"` // of these, in the list
 }
 
 // What a MatchCopy is.
@@ -73,7 +86,10 @@ type MatchCopy struct {
 	Matched  uint64       `json:"matched"`  // of these, in the found list
 	Held     uint64       `json:"held"`     // of those that matched, still held at the place
 
-	ShareOfFound float64 `json:"share_of_found"` // Matched, as a part of the different identifiers of the list
+	Seeds      uint64 `json:"seeds"`       // that the copy has, whoever put them in
+	SeedsFound uint64 `json:"seeds_found"` // of these, in the found list
+
+	ShareOfFound float64 `json:"share_of_found"` // Matched, as a part of the different identifiers of the list that are no seeds
 	ShareOfCopy  float64 `json:"share_of_copy"`  // Matched, as a part of Electors
 
 	Evidence float64 `json:"evidence_bits"` // how much better it explains the list than chance does; see evidence
@@ -92,7 +108,7 @@ type MatchCopy struct {
 }
 
 // Match ranks the recorded copies by how well they explain a found list: what movements brought to places, and what
-// places hold. Its memory does not grow with the list, but for a bit or so for each elector.
+// places hold. Those that have seeds of the list come first: they are what it was made from. Its memory does not grow with the list, but for a bit or so for each elector.
 //
 // It is answered from what movements carried, so a copy may have been there and be destroyed since (Held).
 func (g *Graph) Match(ctx context.Context, q MatchQuestion) (*Match, error) {
@@ -102,7 +118,7 @@ func (g *Graph) Match(ctx context.Context, q MatchQuestion) (*Match, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Match{Found: Found{IDSpace: q.IDSpace, KeyID: q.KeyID, Records: q.Records, Unkeyed: q.Unkeyed}, Copies: []MatchCopy{}}
+	a := &Match{Found: Found{IDSpace: q.IDSpace, KeyID: q.KeyID, Records: q.Records, Unkeyed: q.Unkeyed}, Seedings: []Seeding{}, Copies: []MatchCopy{}}
 	space, ok := spaceOf(spaces, q.IDSpace, q.KeyID)
 	if !ok {
 		return nil, ErrUnknownKeys
@@ -119,7 +135,11 @@ func (g *Graph) Match(ctx context.Context, q MatchQuestion) (*Match, error) {
 		return nil, err
 	}
 	a.Found.Known, a.Found.Recorded = m.known, m.recorded
-	a.Found.Unknown = a.Found.Keys - m.known
+	a.Found.Seeds = m.seedsFound.GetCardinality()
+	a.Found.Unknown = a.Found.Keys - a.Found.Seeds - m.known
+	if a.Seedings, err = m.seedings(ctx, g); err != nil {
+		return nil, err
+	}
 	candidates := m.rank(a.Found)
 	a.Considered = len(candidates)
 	limit := DefaultMatches

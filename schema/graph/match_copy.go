@@ -17,12 +17,15 @@ import (
 type matching struct {
 	moves []move
 	space uint16
-	found *roaring.Bitmap
+	found *roaring.Bitmap  // without seeds, once the sets are read
 	holds map[string][]int // movements whose sets a place holds together: the last destroy, of what it kept, and what came since
 	into  map[string][]int // movements into a place, in order
 
 	parts           []map[uint32]electorSet // by movement: what it brought, or, of a destroy, what it kept
 	known, recorded uint64
+	seeds           *roaring.Bitmap            // all there are
+	seedsFound      *roaring.Bitmap            // in the list
+	seedsOf         map[uint32]*roaring.Bitmap // by movement: those among its electors
 	byMove          map[int]*candidate
 	byPlace         map[string]*candidate
 }
@@ -35,12 +38,14 @@ type candidate struct {
 	electors uint64
 	matched  uint64
 	held     uint64
+	seeds    *roaring.Bitmap
+	seeded   uint64 // of these, in the list
 	evidence float64
 }
 
 func newMatching(moves []move, space uint16, found *roaring.Bitmap) *matching {
 	m := &matching{moves: moves, space: space, found: found, holds: map[string][]int{}, into: map[string][]int{},
-		byMove: map[int]*candidate{}, byPlace: map[string]*candidate{}}
+		seeds: roaring.New(), seedsFound: roaring.New(), seedsOf: map[uint32]*roaring.Bitmap{}, byMove: map[int]*candidate{}, byPlace: map[string]*candidate{}}
 	for i := range moves {
 		switch move := &moves[i]; {
 		case move.destroys():
@@ -80,10 +85,11 @@ func (m *matching) read(ctx context.Context, g *Graph) error {
 	if len(refs) == 0 {
 		return nil
 	}
-	sets, err := g.electorSets(ctx, refs)
+	sets, seeds, err := g.seededSets(ctx, refs)
 	if err != nil {
 		return err
 	}
+	m.takeSeeds(sets, seeds)
 	for part, sets := range sets {
 		if part.space == m.space {
 			m.parts = append(m.parts, sets)
@@ -99,6 +105,73 @@ func (m *matching) read(ctx context.Context, g *Graph) error {
 		})
 	}
 	return group.Wait()
+}
+
+// takeSeeds takes the seeds out of the sets and the list, and notes which of them each movement carried.
+func (m *matching) takeSeeds(sets map[setPart]map[uint32]electorSet, seeds *roaring.Bitmap) {
+	m.seeds, m.seedsFound = seeds, roaring.And(m.found, seeds)
+	if seeds.IsEmpty() {
+		return
+	}
+	m.found.AndNot(seeds)
+	for at, part := range sets {
+		if at.space != m.space {
+			continue
+		}
+		for movement, set := range part {
+			if carried := set.and(seeds); !carried.empty() {
+				if m.seedsOf[movement] == nil {
+					m.seedsOf[movement] = roaring.New()
+				}
+				carried.addTo(m.seedsOf[movement])
+			}
+		}
+	}
+	removeSeeds(sets, seeds)
+}
+
+// seedings are the movements that put seeds into their copies which are in the list, as of the time asked.
+func (m *matching) seedings(ctx context.Context, g *Graph) ([]Seeding, error) {
+	out := []Seeding{}
+	if m.seedsFound.IsEmpty() {
+		return out, nil
+	}
+	by, err := g.seedings(ctx, m.seeds)
+	if err != nil {
+		return nil, err
+	}
+	var which []int
+	var paths [][]stepAt
+	for i := range m.moves {
+		if seeds := by[m.moves[i].number]; seeds != nil && seeds.Intersects(m.seedsFound) {
+			which, paths = append(which, i), append(paths, []stepAt{{i, ""}})
+		}
+	}
+	err = g.steps(ctx, m.moves, paths, func(n int, steps []Step) {
+		move := &m.moves[which[n]]
+		seeds := by[move.number]
+		for _, s := range steps {
+			out = append(out, Seeding{MovementRef: s.MovementRef, OccurredAt: s.OccurredAt, ToOrg: orgOf(move.output), Place: schema.Place(move.output),
+				Seeds: seeds.GetCardinality(), Found: seeds.AndCardinality(m.seedsFound)})
+		}
+	})
+	slices.SortStableFunc(out, func(x, y Seeding) int { return cmp.Compare(y.Found, x.Found) })
+	return out, err
+}
+
+// seedsAt are the seeds that a candidate has.
+func (m *matching) seedsAt(c *candidate) *roaring.Bitmap {
+	out := roaring.New()
+	moves := []int{c.move}
+	if c.move < 0 {
+		moves = m.holds[c.place]
+	}
+	for _, i := range moves {
+		if seeds := m.seedsOf[m.moves[i].number]; seeds != nil {
+			out.Or(seeds)
+		}
+	}
+	return out
 }
 
 // compare adds what is in one part.
@@ -172,8 +245,10 @@ func (m *matching) of(part map[uint32]electorSet, c *candidate) electorSet {
 func (m *matching) rank(f Found) []*candidate {
 	var out []*candidate
 	add := func(c *candidate) {
-		if c.matched > 0 {
-			c.evidence = rounded(evidence(m.recorded+f.Unknown, c.electors, f.Keys, c.matched), 1)
+		c.seeds = m.seedsAt(c)
+		c.seeded = c.seeds.AndCardinality(m.seedsFound)
+		if c.matched+c.seeded > 0 {
+			c.evidence = rounded(evidence(m.recorded+f.Unknown, c.electors, f.Keys-f.Seeds, c.matched), 1)
 			out = append(out, c)
 		}
 	}
@@ -194,7 +269,7 @@ func (m *matching) rank(f Found) []*candidate {
 
 // compare says which copy is the more likely: negative for c.
 func (c *candidate) compare(other *candidate) int {
-	return cmp.Or(cmp.Compare(other.evidence, c.evidence), cmp.Compare(other.matched, c.matched), cmp.Compare(c.electors, other.electors))
+	return cmp.Or(cmp.Compare(other.seeded, c.seeded), cmp.Compare(other.evidence, c.evidence), cmp.Compare(other.matched, c.matched), cmp.Compare(c.electors, other.electors))
 }
 
 // firstInto is the first movement that brought to a place some of the list that it holds.
@@ -221,11 +296,11 @@ func (m *matching) copies(ctx context.Context, g *Graph, f Found, candidates []*
 	for n, c := range candidates {
 		out[n] = MatchCopy{
 			What: CopyMovement, Org: orgOf(c.place), Place: schema.Place(c.place), Since: at(m.moves[c.since].at),
-			Electors: c.electors, Matched: c.matched, Held: c.held,
-			ShareOfFound: rounded(float64(c.matched)/float64(f.Keys), 6),
-			ShareOfCopy:  rounded(float64(c.matched)/float64(c.electors), 6),
+			Electors: c.electors, Matched: c.matched, Held: c.held, Seeds: c.seeds.GetCardinality(), SeedsFound: c.seeded,
+			ShareOfFound: rounded(float64(c.matched)/float64(max(f.Keys-f.Seeds, 1)), 6),
+			ShareOfCopy:  rounded(float64(c.matched)/float64(max(c.electors, 1)), 6),
 			Evidence:     c.evidence,
-			Chance:       rounded(chance(m.recorded+f.Unknown, c.electors, f.Keys, c.matched), 1),
+			Chance:       rounded(chance(m.recorded+f.Unknown, c.electors, f.Keys-f.Seeds, c.matched), 1),
 			Tied:         c.compare(candidates[0]) == 0,
 			Route:        []Step{},
 		}
