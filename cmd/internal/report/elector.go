@@ -155,11 +155,9 @@ func (r *Elector) picture() *drawing {
 		if m.Outcome == schema.Retracted || m.Output == "" {
 			continue
 		}
-		known := slices.ContainsFunc(m.Inputs, func(in schema.Input) bool { return been[in.Place] })
-		for _, in := range m.Inputs {
-			if !known || been[in.Place] {
-				p.step(at(in.Place), at(m.Output), m, !known && len(m.Inputs) > 1)
-			}
+		from := sources(&m, been)
+		for _, place := range from {
+			p.step(at(place), at(m.Output), m, len(from) > 1 && !been[place])
 		}
 		been[m.Output] = true
 	}

@@ -172,7 +172,7 @@ func words[S ~string](names []S) []string {
 }
 
 // endTable says, place by place, what became of the electors of a flow.
-func endTable(s section, places []graph.FlowPlace) section {
+func endTable(s section, places []graph.FlowPlace, edges []graph.FlowEdge) section {
 	s.Columns = []column{{Title: "Place"}, {Title: "What is recorded"}, {Title: "Came (UTC)"}, {"Electors", true}, {"Held", true}, {"Destroyed", true}}
 	s.rows(len(places), func(i int) []cell {
 		p := places[i]
@@ -190,6 +190,11 @@ func endTable(s section, places []graph.FlowPlace) section {
 		}
 		if !p.DestroyedAt.IsZero() {
 			state.Small = append(state.Small, "destroyed "+p.DestroyedAt.Format("2006-01-02 15:04"))
+		}
+		for _, e := range edges { // which is not to be: they were used after destruction, or one of several inputs held them
+			if e.From == p.Place && len(p.Held) == 0 && len(p.Destroyed) > 0 && e.LastAt.After(p.DestroyedAt.Time) {
+				state.Small = append(state.Small, fmt.Sprintf("yet went on to %s, %s", e.To.Org(), e.LastAt.Format("2006-01-02")))
+			}
 		}
 		for _, said := range p.Said {
 			state.Small = append(state.Small, fmt.Sprintf("said to be destroyed, by %s, %s", said.Org, said.OccurredAt.Format("2006-01-02")))

@@ -29,8 +29,11 @@ func OfMovement(ctx context.Context, g *graph.Graph, q MovementQuestion, made sc
 		return nil, err
 	}
 	m := flow.Movement
-	if m.Kind == schema.Destroy {
+	switch {
+	case m.Kind == schema.Destroy:
 		return nil, ErrDestroy
+	case !q.AsOf.IsZero() && m.OccurredAt.After(q.AsOf.Time):
+		return nil, fmt.Errorf("%w: the movement began on %s: want a later time", graph.ErrMalformed, m.OccurredAt)
 	}
 	doc := &Movement{Head: Head{"movement", made, gather(flow.Answer)}, Flow: flow}
 	if q.Keys {
@@ -78,8 +81,13 @@ func (r *Movement) view() *view {
 		from[i] = string(in.Place)
 	}
 	whose := "the records of " + electors(f.Electors)
-	if len(f.Electors) == 0 {
+	switch {
+	case m.Mode == schema.Counted:
+		whose = plural(m.Records, "record", "records") + " of electors who are not known"
+	case len(f.Electors) == 0:
 		whose = "records of electors who are not known"
+	case m.Unkeyed > 0:
+		whose += fmt.Sprintf(", and %s of electors who are not known,", plural(m.Unkeyed, "record", "records"))
 	}
 	what := "which fields is not said"
 	if fields := allFields(m); len(fields) > 0 {
@@ -107,9 +115,12 @@ func (r *Movement) view() *view {
 		}
 		v.Lead = append(v.Lead, further+" "+where)
 	}
+	if len(f.Electors) == 0 {
+		v.Lead = append(v.Lead, "Where they went on from there cannot be followed.")
+	}
 	v.Figures = []figure{{numbers(f.Electors), "electors"}, {[]string{grouped(len(places))}, "places reached"}, {[]string{grouped(held)}, "places that hold them"}, {[]string{grouped(gone)}, "places where they were destroyed"}}
 	v.add(section{ID: "picture", Heading: "Where they went", Picture: flowPicture("went", "Where the electors of the movement went from there", f, mostPlaces)})
-	v.add(endTable(section{ID: "places", Heading: "Where they are now", None: "None recorded."}, places))
+	v.add(endTable(section{ID: "places", Heading: "Where they are now", None: "None recorded."}, places, f.Edges))
 	v.add(edgeTable(section{ID: "edges", Heading: "How they went"}, f.Edges))
 	if r.Keys != nil {
 		v.add(section{ID: "keys", Heading: "Whose", None: fmt.Sprintf("%s are in the JSON document beside this page.", capital(plural(len(r.Keys), "elector key", "elector keys")))})

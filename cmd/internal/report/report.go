@@ -71,9 +71,11 @@ func gather(answers ...graph.Answer) graph.Answer {
 	return out
 }
 
-// entries sums up the movements of a dossier, as graph.Accounting does those of an organisation.
+// entries sums up the movements of a dossier, as graph.Accounting does those of an organisation. Of several inputs those
+// count that the record had reached, as far as that is known.
 func entries(movements []graph.Movement) []graph.Entry {
 	out := []graph.Entry{}
+	been := map[schema.Place]bool{}
 	index := map[string]int{}
 	for _, m := range movements {
 		if m.Outcome == schema.Retracted {
@@ -82,10 +84,11 @@ func entries(movements []graph.Movement) []graph.Entry {
 		e := graph.Entry{Kind: m.Kind, Basis: m.Basis, Removes: m.Removes, From: []string{}, To: recipient(m), Fields: []string{}, Purpose: m.Purpose,
 			Agreement: m.Agreement, LegalBasis: m.LegalBasis, Actor: m.Actor, FirstAt: m.OccurredAt, Electors: []graph.Count{},
 			FromPlaces: graph.Places{Names: []schema.Place{}}, ToPlaces: graph.Places{Names: []schema.Place{}}}
-		e.Fields = append(e.Fields, m.Fields...)
-		for _, in := range m.Inputs {
-			e.Fields = append(e.Fields, in.Fields...)
-			e.From = append(e.From, in.Place.Org())
+		e.Fields = append(e.Fields, allFields(&m)...)
+		from := sources(&m, been)
+		been[m.Output] = true
+		for _, place := range from {
+			e.From = append(e.From, place.Org())
 		}
 		e.Fields, e.From = distinct(e.Fields), distinct(e.From)
 		key := fmt.Sprintf("%q", []string{string(e.Kind), string(e.Basis), fmt.Sprint(e.Removes), strings.Join(e.From, " "), e.To, strings.Join(e.Fields, " "),
@@ -101,9 +104,7 @@ func entries(movements []graph.Movement) []graph.Entry {
 		if m.State == schema.Open || m.Outcome == schema.Failed {
 			sum.Unfinished++
 		}
-		for _, in := range m.Inputs {
-			sum.FromPlaces.Names = append(sum.FromPlaces.Names, in.Place)
-		}
+		sum.FromPlaces.Names = append(sum.FromPlaces.Names, from...)
 		if m.Output != "" {
 			sum.ToPlaces.Names = append(sum.ToPlaces.Names, m.Output)
 		}
@@ -116,6 +117,21 @@ func entries(movements []graph.Movement) []graph.Entry {
 		}
 	}
 	return out
+}
+
+// sources are the inputs of a movement that the record had reached, of those in been; all, if it had reached none.
+func sources(m *graph.Movement, been map[schema.Place]bool) (from []schema.Place) {
+	for _, in := range m.Inputs {
+		if been[in.Place] {
+			from = append(from, in.Place)
+		}
+	}
+	if len(from) == 0 {
+		for _, in := range m.Inputs {
+			from = append(from, in.Place)
+		}
+	}
+	return from
 }
 
 // recipient is who received what a movement carried: an organisation, or a person.
