@@ -102,7 +102,7 @@ func differ(a, b string) int {
 // Flags that size another case, and names of none, are refused.
 func TestDemoRefusesWhatDoesNotFit(t *testing.T) {
 	for args, want := range map[string]string{
-		"no-such-case":                    `scenario "no-such-case": there are cambridge-analytica, christmas-cards`,
+		"no-such-case":                    `scenario "no-such-case": there are alberta-list, cambridge-analytica, christmas-cards`,
 		"christmas-cards --scale 0.5":     "--scale: not for christmas-cards",
 		"cambridge-analytica --national":  "--national: not for cambridge-analytica",
 		"cambridge-analytica --scale 1.5": "scale 1.5: want more than 0, and at most 1",

@@ -84,7 +84,7 @@ func (g *Graph) readKnown(ctx context.Context, o *Oversight) error {
 		known.Electors = n
 		o.Known = append(o.Known, known)
 		return err
-	}, "SELECT space, toUInt64(groupBitmap(number)) FROM internal_number GROUP BY space ORDER BY space")
+	}, "SELECT space, toUInt64(groupBitmap(number)) FROM internal_number WHERE number NOT IN (SELECT number FROM internal_seed) GROUP BY space ORDER BY space")
 }
 
 func (g *Graph) readMissing(ctx context.Context, o *Oversight) error {

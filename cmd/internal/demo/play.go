@@ -1,9 +1,11 @@
 package demo
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -63,7 +65,7 @@ func (s *stage) order() []Scene {
 // Shuffles says whether the steps can be handed in in any order.
 func (s *Scenario) Shuffles() bool {
 	for _, scene := range s.Steps {
-		if scene.Tee != nil {
+		if scene.Tee != nil || scene.Found != nil {
 			return false
 		}
 	}
@@ -75,6 +77,9 @@ func (s *stage) scene(ctx context.Context, i int, scene Scene) error {
 	config := path.Join(scene.By, sidecarFile)
 	if t := scene.Tee; t != nil {
 		return s.tee(ctx, config, t.In, t.Out, !t.Differs, strings.Fields(t.Args)...)
+	}
+	if f := scene.Found; f != nil {
+		return s.find(f)
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -94,4 +99,26 @@ func (s *stage) scene(ctx context.Context, i int, scene Scene) error {
 	}
 	s.movements += len(scene.Emit)
 	return s.sidecar(ctx, nil, nil, "emit", "--config", s.path(config), file)
+}
+
+// find makes the file that turns up: the header of another, and some of its lines.
+func (s *stage) find(f *Found) (err error) {
+	in, err := os.Open(s.path(f.Of))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	file, err := os.OpenFile(s.path(f.Out), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	out := bufio.NewWriterSize(file, 256<<10)
+	lines := bufio.NewScanner(in)
+	for n := 0; lines.Scan(); n++ {
+		if n == 0 || n%f.Every == 0 {
+			_, _ = out.Write(append(lines.Bytes(), '\n')) // Flush has the error
+		}
+	}
+	return errors.Join(lines.Err(), out.Flush())
 }

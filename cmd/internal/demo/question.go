@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +19,8 @@ import (
 type Question struct {
 	Name string `yaml:"name"`
 	Ask  string `yaml:"ask"`
-	// Run are commands of `rolltrace`, without the name of the program; {person:GROUP} is the identifier of somebody.
+	// Run are commands of `rolltrace`, without the name of the program; {person:GROUP} is the identifier of somebody, and
+	// {file:PATH} one in the data folder.
 	Run []Command `yaml:"run"`
 	// Say is the answer for people. {NAME} is one of the numbers.
 	Say string `yaml:"say"`
@@ -102,11 +104,14 @@ func (s *stage) answer(ctx context.Context, command string) (Part, error) {
 			}
 			words[i] = id
 		}
+		if file, ok := strings.CutPrefix(word, "{file:"); ok {
+			words[i] = s.path(strings.TrimSuffix(file, "}"))
+		}
 	}
 	var out bytes.Buffer
 	env := []string{config.Prefix + "DATA=" + s.path(CentreFolder), config.Prefix + "KEY=" + s.path(KeyFile)}
 	err := s.launcher.runIn(ctx, env, nil, &out, s.programs[Asker], append(slices.Clone(words), "--json")...)
-	return Part{Command: Asker + " " + strings.Join(words, " "), Answer: bytes.TrimSpace(out.Bytes())}, err
+	return Part{Command: strings.ReplaceAll(Asker+" "+strings.Join(words, " "), s.cfg.Data+string(filepath.Separator), ""), Answer: bytes.TrimSpace(out.Bytes())}, err
 }
 
 // say puts numbers, and identifiers of people, into a text, and makes it one line.

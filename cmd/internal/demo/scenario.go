@@ -54,8 +54,8 @@ type Scenario struct {
 	Questions []Question `yaml:"questions"`
 }
 
-// A Scene is one step of a scenario: a file that flows, or declarations that are handed in, and after that what is
-// asked.
+// A Scene is one step of a scenario: a file that flows, declarations that are handed in, or a file that turns up; and after
+// that what is asked.
 type Scene struct {
 	Title    string   `yaml:"title"`
 	Public   string   `yaml:"public"`   // what is publicly known of it
@@ -65,6 +65,8 @@ type Scene struct {
 	// Emit are lines for `rolltrace-sidecar emit`; files are sought in the folder of By.
 	Emit []map[string]any `yaml:"emit"`
 	Tee  *Flow            `yaml:"tee"`
+	// Found is a file that turns up somewhere, and that nobody recorded.
+	Found *Found `yaml:"found"`
 	// Questions are asked when it is over, and again in the end if they are among the scenario's too.
 	Questions []Question `yaml:"questions"`
 }
@@ -75,6 +77,13 @@ type Flow struct {
 	Out     string `yaml:"out"`     // "": nowhere
 	Args    string `yaml:"args"`    // flags of tee, with spaces between
 	Differs bool   `yaml:"differs"` // what comes out is not, byte for byte, what goes in
+}
+
+// A Found is a part of another file.
+type Found struct {
+	Of    string `yaml:"of"`
+	Out   string `yaml:"out"`
+	Every int    `yaml:"every"` // how many lines there are for each that is in it
 }
 
 // Scenarios are the names of the cases that can be played, sorted.
@@ -150,8 +159,8 @@ func (s *Scenario) validate() error {
 			}
 			lines[step.By+string(encoded)] = true
 		}
-		if s.Organisations[step.By] == "" || (step.Tee == nil) == (len(step.Emit) == 0) {
-			fault("step %q: want an organisation, and either emit or tee", step.Title)
+		if s.Organisations[step.By] == "" || countIf(step.Tee != nil)+countIf(len(step.Emit) > 0)+countIf(step.Found != nil && step.Found.Every > 0) != 1 {
+			fault("step %q: want an organisation, and one of emit, tee and found", step.Title)
 		}
 		if (step.Public == "") != (len(step.Sources) == 0) || step.Public+step.Invented == "" {
 			fault("step %q: want what is public of it, with sources, or what is invented, or both", step.Title)
@@ -166,6 +175,13 @@ func (s *Scenario) validate() error {
 		fault("want questions, and a scale above 0 and at most 1")
 	}
 	return errors.Join(faults...)
+}
+
+func countIf(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // orgs are the organisations, sorted.
