@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/registry"
@@ -35,14 +36,16 @@ type UsedAfterDestruction struct {
 // Oversight reads everything. It is as large as the list of movements.
 func (g *Graph) Oversight(ctx context.Context, asOf schema.Time) (*Oversight, error) {
 	o := &Oversight{AsOf: asOf, Missing: map[MovementRef]uint64{}, Used: map[MovementRef]UsedAfterDestruction{}}
-	for _, read := range []func(context.Context, *Oversight) error{
-		g.readPosition, g.readRegistry, g.readMovements, g.readKnown, g.readMissing, g.readUsed, g.readRecording,
-	} {
-		if err := read(ctx, o); err != nil {
-			return nil, err
-		}
+	if err := g.readPosition(ctx, o); err != nil { // first: what is written meanwhile is in the next one too
+		return nil, err
 	}
-	return o, nil
+	group, ctx := errgroup.WithContext(ctx)
+	for _, read := range []func(context.Context, *Oversight) error{ // each fills fields of its own
+		g.readRegistry, g.readMovements, g.readKnown, g.readMissing, g.readUsed, g.readRecording,
+	} {
+		group.Go(func() error { return read(ctx, o) })
+	}
+	return o, group.Wait()
 }
 
 func (g *Graph) readPosition(ctx context.Context, o *Oversight) error {
