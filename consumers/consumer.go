@@ -54,7 +54,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 // begin finds out where to read on, and loads the numbers that were given up to there.
 func (c *Consumer) begin(ctx context.Context) (*tail, error) {
 	t := &tail{
-		js: c.cfg.JetStream, acceptLost: c.cfg.AcceptLost, retry: c.retry(ofHub),
+		js: c.cfg.JetStream, name: c.cfg.Streams.Exercise.Log(), acceptLost: c.cfg.AcceptLost, retry: c.retry(ofHub),
 		room: semaphore.NewWeighted(int64(c.cfg.IntakeBytes)), roomBytes: int64(c.cfg.IntakeBytes),
 	}
 	var log string // of the position in the graph
@@ -91,7 +91,7 @@ func (c *Consumer) begin(ctx context.Context) (*tail, error) {
 		if err := t.check(ctx); err != nil {
 			return err
 		}
-		_, err := stream.Open(ctx, c.cfg.JetStream)
+		_, err := stream.OpenExercise(ctx, c.cfg.JetStream, c.cfg.Streams.Exercise)
 		return err
 	})
 	if err != nil {

@@ -40,6 +40,7 @@ func (e *entry) size() int64 { return int64(len(e.message.Body) + 1<<10) }
 // A tail reads the log, in order and without a hole.
 type tail struct {
 	js         jetstream.JetStream
+	name       string // of the stream
 	id         string // of the log
 	acceptLost uint64
 	retry      retry
@@ -128,7 +129,7 @@ func (t *tail) whenReconnected(what func()) (done func()) {
 func (t *tail) subscribe(ctx context.Context) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	consumer, err := t.js.CreateConsumer(ctx, stream.Name, jetstream.ConsumerConfig{
+	consumer, err := t.js.CreateConsumer(ctx, t.name, jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: t.next,
 		AckPolicy: jetstream.AckNonePolicy, ReplayPolicy: jetstream.ReplayInstantPolicy,
 		MemoryStorage: true, Replicas: 1, InactiveThreshold: idleConsumer,
@@ -146,7 +147,7 @@ func (t *tail) forget(consumer jetstream.Consumer) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = t.js.DeleteConsumer(ctx, stream.Name, consumer.CachedInfo().Name)
+	_ = t.js.DeleteConsumer(ctx, t.name, consumer.CachedInfo().Name)
 }
 
 func (t *tail) hand(ctx context.Context, m jetstream.Msg, out chan<- *entry) error {
@@ -207,7 +208,7 @@ func (t *tail) hole(ctx context.Context, sequence uint64) error {
 func (t *tail) open(ctx context.Context) (jetstream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	log, err := t.js.Stream(ctx, stream.Name)
+	log, err := t.js.Stream(ctx, t.name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, logGone(t.id)
 	}

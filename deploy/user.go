@@ -32,6 +32,10 @@ func (s Secrets) writeHubUsers() error {
 	if err != nil {
 		return err
 	}
+	exercise, err := s.nkey("exercise.seed")
+	if err != nil {
+		return err
+	}
 	for _, sc := range s.Sidecars {
 		if err := s.admit(sc); err != nil {
 			return fmt.Errorf("sidecar %s/%s: %w", sc.Org, sc.Name, err)
@@ -49,6 +53,8 @@ func (s Secrets) writeHubUsers() error {
 	writeUser(&b, "the operator: the command line, which lists and replays what was rejected", operator,
 		[]string{"$JS.API.>", "$JS.FC.>", "$JS.ACK.>", "rolltrace.>"}, // of any version: a parked message goes back as it came
 		append(neverDeleted, neverAsked...), []string{"_INBOX.>"})
+	drill := stream.ExercisePermissions()
+	writeUser(&b, "players of exercises: publish there, and nowhere else", exercise, drill.Publish, nil, drill.Subscribe)
 	for _, sc := range admitted {
 		p, err := stream.SidecarPermissions(sc.Org, sc.Name)
 		if err != nil {

@@ -26,8 +26,10 @@ type ForwarderConfig struct {
 	Source Source
 	// Conn is the connection to the hub, made with HubOptions. Required. It stays the caller's.
 	Conn *nats.Conn
-	// Stream is the stream at the hub whose acknowledgement counts. Defaults to ROLLTRACE.
+	// Stream is the stream at the hub whose acknowledgement counts. Defaults to that of the log, or of the exercise.
 	Stream string
+	// Exercise is where messages go instead of into the real log. Defaults to the real log.
+	Exercise stream.Exercise
 	// MaxMessages and MaxBytes bound what is sent and not acknowledged. The bytes begin at 512 KiB after
 	// every fault and grow as acknowledgements come, so that a slow way is not flooded; one message, or
 	// one group of small ones, always goes. Default to 4096 messages and 16 MiB.
@@ -63,7 +65,7 @@ func NewForwarder(cfg ForwarderConfig) (*Forwarder, error) {
 		return nil, errors.New("forwarder: want a source and a connection")
 	}
 	if cfg.Stream == "" {
-		cfg.Stream = stream.Name
+		cfg.Stream = cfg.Exercise.Log()
 	}
 	if cfg.MaxMessages == 0 {
 		cfg.MaxMessages = 4096

@@ -108,7 +108,7 @@ func (r *run) publish(n int) error {
 		id = uuid.NewString()
 	}
 	for i, w := range group {
-		m := &nats.Msg{Subject: w.Subject, Header: nats.Header(w.Header), Data: w.Body}
+		m := &nats.Msg{Subject: r.cfg.Exercise.Subject(w.Subject), Header: nats.Header(w.Header), Data: w.Body}
 		if n > 1 {
 			m.Header = maps.Clone(m.Header)
 			m.Header[headerGroup] = []string{id}

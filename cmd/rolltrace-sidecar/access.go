@@ -185,7 +185,7 @@ func openLink(s *settings, source producers.Source, identity nkeys.KeyPair, metr
 		conn, err := hub.Connect(s.Hub, options)
 		if err == nil {
 			l.conn = conn
-			l.forwarder, err = producers.NewForwarder(producers.ForwarderConfig{Source: source, Conn: conn, Log: log, Metrics: metrics})
+			l.forwarder, err = producers.NewForwarder(producers.ForwarderConfig{Source: source, Conn: conn, Exercise: s.exercise, Log: log, Metrics: metrics})
 		}
 		l.fault = err
 		close(l.connected)

@@ -17,6 +17,7 @@ import (
 	"github.com/rolltrace/rolltrace/producers"
 	"github.com/rolltrace/rolltrace/producers/pseudonym"
 	"github.com/rolltrace/rolltrace/schema"
+	"github.com/rolltrace/rolltrace/schema/stream"
 )
 
 func emitCommand() *cobra.Command {
@@ -45,9 +46,13 @@ recorded has its id printed on stdout.`,
 		Args: cobra.ExactArgs(1),
 	}
 	loader := cfg.bind(cmd)
+	exercise := cmd.Flags().String("exercise", "", "name of an exercise (rolltrace exercise): the movements are rehearsed, and none of them becomes real")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if done, err := loader.Load(cmd.OutOrStdout()); done || err != nil {
 			return err
+		}
+		if cfg.exercise = stream.Exercise(*exercise); *exercise != "" && !cfg.exercise.Valid() {
+			return boot.Wrongf("--exercise %q: want 1 to 63 of a-z 0-9 -, beginning with a letter or digit", *exercise)
 		}
 		return emit(cmd.Context(), cfg, args[0], cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
@@ -166,6 +171,9 @@ func (e *emitter) emit(ctx context.Context, number int, text []byte) error {
 	}
 	if err := e.open(ctx, &l.Movement); err != nil {
 		return err
+	}
+	if e.cfg.exercise != "" {
+		l.Exercise = string(e.cfg.exercise)
 	}
 	if err := l.declare(e.access.org); err != nil {
 		e.refuse(number, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/rolltrace/rolltrace/producers"
 	"github.com/rolltrace/rolltrace/producers/outbox"
 	"github.com/rolltrace/rolltrace/schema"
+	"github.com/rolltrace/rolltrace/schema/stream"
 )
 
 // settings are those of a sidecar: one file serves run, tee and emit.
@@ -26,6 +27,8 @@ type settings struct {
 	Sidecar string `yaml:"sidecar" doc:"name of this sidecar within its organisation; none is the name of the host"`
 	// Outbox is the folder of the outbox. Defaults to rolltrace/outbox/ORG/SIDECAR in the user's state folder.
 	Outbox string `yaml:"outbox" doc:"folder of the outbox; none is rolltrace/outbox/ORG/SIDECAR in the user's state folder"`
+	// exercise is what emit rehearses in, in an outbox of its own below the other; "" for real.
+	exercise stream.Exercise
 	// Key is the file of the secret under which identifiers become elector keys.
 	Key string `yaml:"key" doc:"key file, as \"rolltrace key new\" writes it"`
 	// Identity is the file of the seed of the nkey that signs every message, and logs in to a hub with TLS. Defaults
@@ -122,6 +125,9 @@ func (s *settings) complete(org string) error {
 	}
 	if s.Outbox == "" {
 		s.Outbox = filepath.Join(stateFolder(), "outbox", s.Org, s.Sidecar)
+	}
+	if s.exercise != "" {
+		s.Outbox = filepath.Join(s.Outbox, "exercise", string(s.exercise))
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
 		}
 	}
 	add("question", electorCommand(), electorsCommand(), reachCommand(), sourcesCommand(), routeCommand(), flowCommand(), copiesCommand(), fieldsCommand(), matchCommand(), movementsCommand(), findingsCommand(), reportCommand())
-	add("centre", upCommand(), demoCommand(), registryCommand(), policyCommand(), migrateCommand(), keyCommand(), rejectedCommand())
+	add("centre", upCommand(), demoCommand(), registryCommand(), policyCommand(), exerciseCommand(), migrateCommand(), keyCommand(), rejectedCommand())
 	root.AddCommand(versionCommand())
 	return root
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/user"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
@@ -45,11 +44,7 @@ func newOperator(cmd *cobra.Command) *asOperator {
 
 // decides adds who and why.
 func (o *asOperator) decides(cmd *cobra.Command) {
-	name := ""
-	if u, err := user.Current(); err == nil && schema.ValidLabel(u.Username) {
-		name = u.Username
-	}
-	cmd.Flags().StringVar(&o.by, "by", name, "who decides this: kept for ever")
+	cmd.Flags().StringVar(&o.by, "by", userName(), "who decides this: kept for ever")
 	cmd.Flags().StringVar(&o.why, "why", "", "why: kept for ever")
 }
 

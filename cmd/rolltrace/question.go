@@ -44,6 +44,8 @@ type question struct {
 	json   bool
 	asOf   string
 	asOfAt schema.Time
+
+	exercise string // whose graph is asked instead of the real one
 }
 
 // newQuestion gives the command the flags of a question and runs ask with the graph. What ask returns is
@@ -52,6 +54,7 @@ func newQuestion[A any](cmd *cobra.Command, ask func(context.Context, *graph.Gra
 	q := &question{cfg: questionConfig{Data: centre.DefaultData()}}
 	q.loader = bindQuestion(cmd, &q.cfg)
 	cmd.Flags().BoolVar(&q.json, "json", false, "print one JSON document (docs/json.md)")
+	cmd.Flags().StringVar(&q.exercise, "exercise", "", "ask the graph of an exercise (rolltrace exercise) instead of the real one")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if done, err := q.loader.Load(cmd.OutOrStdout()); done || err != nil {
 			return err
@@ -108,6 +111,9 @@ func (q *question) withAsOf(cmd *cobra.Command) {
 
 // dsn is where the centre's ClickHouse is.
 func (q *question) dsn() (string, error) {
+	if q.exercise != "" {
+		return q.exerciseDSN()
+	}
 	if !q.cfg.ClickHouse.IsZero() {
 		return q.cfg.ClickHouse.Reveal(), nil
 	}

@@ -20,10 +20,18 @@ const (
 )
 
 // A Queue is the rejected stream of a hub. It is safe for concurrent use.
-type Queue struct{ js jetstream.JetStream }
+type Queue struct {
+	js       jetstream.JetStream
+	exercise stream.Exercise
+}
 
 // New returns the Queue of a hub. stream.Ensure has made its stream.
 func New(js jetstream.JetStream) *Queue { return &Queue{js: js} }
+
+// NewExercise returns the Queue of an exercise, which keeps; it is neither listed nor replayed.
+func NewExercise(js jetstream.JetStream, exercise stream.Exercise) *Queue {
+	return &Queue{js: js, exercise: exercise}
+}
 
 var _ consumers.Rejects = (*Queue)(nil)
 
@@ -34,7 +42,7 @@ func (q *Queue) Put(ctx context.Context, rejections []consumers.Rejection) error
 	for len(rejections) > 0 {
 		n := min(window, len(rejections))
 		if err := q.put(ctx, rejections[:n]); err != nil {
-			return fmt.Errorf("put into %s: %w", stream.RejectedName, err)
+			return fmt.Errorf("put into %s: %w", q.exercise.Rejected(), err)
 		}
 		rejections = rejections[n:]
 	}
@@ -69,7 +77,7 @@ const maxHeader = 64<<10 - 64
 
 // wrap is the message as it is kept: all of it, or as much as a message may hold; the log has it all.
 func (q *Queue) wrap(r *consumers.Rejection) *nats.Msg {
-	m := &nats.Msg{Subject: wire.RejectedSubject(r.Code), Header: header(r), Data: r.Message.Body}
+	m := &nats.Msg{Subject: q.exercise.Subject(wire.RejectedSubject(r.Code)), Header: header(r), Data: r.Message.Body}
 	if headerBytes(m.Header) > maxHeader {
 		m.Header, m.Data = attributes(r), nil
 		m.Header[bodyHeader] = []string{messageInLog}

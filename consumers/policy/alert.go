@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rolltrace/rolltrace/schema/graph"
-	"github.com/rolltrace/rolltrace/schema/stream"
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
@@ -33,7 +32,7 @@ func (p *Policy) alert(ctx context.Context, events []graph.FindingEvent) error {
 			return err
 		}
 		sum := sha256.Sum256(same)
-		m := &nats.Msg{Subject: AlertSubject(e.Rule), Data: body, Header: nats.Header{
+		m := &nats.Msg{Subject: p.cfg.Exercise.Subject(AlertSubject(e.Rule)), Data: body, Header: nats.Header{
 			nats.MsgIdHdr:          []string{"alert/" + hex.EncodeToString(sum[:16])},
 			wire.HeaderSpecVersion: []string{"1.0"},
 			wire.HeaderType:        []string{wire.TypeAlert.CloudEvent()},
@@ -43,7 +42,7 @@ func (p *Policy) alert(ctx context.Context, events []graph.FindingEvent) error {
 			wire.HeaderTime:        []string{e.NotedAt.String()},
 			wire.HeaderContentType: []string{"application/json"},
 		}}
-		if _, err := p.cfg.JetStream.PublishMsg(ctx, m, jetstream.WithExpectStream(stream.AlertName)); err != nil {
+		if _, err := p.cfg.JetStream.PublishMsg(ctx, m, jetstream.WithExpectStream(p.cfg.Exercise.Alert())); err != nil {
 			return fmt.Errorf("publish an alert: %w", err)
 		}
 	}

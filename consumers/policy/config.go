@@ -10,6 +10,7 @@ import (
 
 	"github.com/rolltrace/rolltrace/consumers"
 	"github.com/rolltrace/rolltrace/schema/graph"
+	"github.com/rolltrace/rolltrace/schema/stream"
 )
 
 // Config is what a Policy is made of.
@@ -21,6 +22,8 @@ type Config struct {
 	Rules *Rules
 	// JetStream is the hub that alerts are published to. Required.
 	JetStream jetstream.JetStream
+	// Exercise is whose findings these are: they are published there. Defaults to real ones.
+	Exercise stream.Exercise
 	// Watch says when the consumer has written something: consumers.Consumer.Watch. Run requires it.
 	Watch func() (consumers.Status, <-chan struct{})
 

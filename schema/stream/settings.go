@@ -66,7 +66,7 @@ func check(have, want jetstream.StreamConfig) error {
 		{have.PersistMode != jetstream.DefaultPersistMode, "persist_mode", "async", "default: acknowledged is stored"},
 		{have.AllowRollup, "allow_rollup_hdrs", true, "false: no publisher may remove messages"},
 		{have.AllowMsgTTL, "allow_msg_ttl", true, "false: no publisher may let messages expire"},
-		{have.SubjectTransform != nil, "subject_transform", "set", "none: a message is stored under the subject that it was published to"},
+		{(have.SubjectTransform == nil) != (want.SubjectTransform == nil) || have.SubjectTransform != nil && *have.SubjectTransform != *want.SubjectTransform, "subject_transform", "another", "none, and for an exercise its own: a message is stored under its subject in the log"},
 		{have.Mirror != nil, "mirror", "set", "none: sidecars publish to it"},
 		{have.Sealed, "sealed", true, "false"},
 		{!covers(have.Subjects, want.Subjects), "subjects", strings.Join(have.Subjects, " "), strings.Join(want.Subjects, " ")},
@@ -75,7 +75,7 @@ func check(have, want jetstream.StreamConfig) error {
 			return fmt.Errorf("%s is %v: want %s; change it with nats stream edit, or move the stream away", s.name, s.have, s.want)
 		}
 	}
-	if want.Name == Name && have.Metadata[IDKey] == "" {
+	if want.DenyPurge && have.Metadata[IDKey] == "" {
 		return errors.New("it has no identity (metadata " + IDKey + "), so it was not made by Rolltrace: remove it if it is empty, or give it one")
 	}
 	return nil

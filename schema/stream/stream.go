@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,6 +36,10 @@ var ErrRefused = errors.New("refused")
 
 // Options are for streams that do not exist yet; what exists is not changed by them.
 type Options struct {
+	// Exercise makes the streams of an exercise instead of the real ones. Defaults to the real ones.
+	Exercise Exercise
+	// Metadata is added to what the log of an exercise has. Defaults to none.
+	Metadata map[string]string
 	// Replicas of each stream, in a cluster: 1, 3 or 5. Defaults to 1.
 	Replicas int
 	// MaxBytes is how large the log may become, in bytes. A full log refuses messages, which wait in the
@@ -62,9 +67,10 @@ func Ensure(ctx context.Context, js jetstream.JetStream, opt Options) (Log, erro
 	if err := opt.check(); err != nil {
 		return Log{}, err
 	}
-	return find(ctx, js, func(cfg jetstream.StreamConfig) (jetstream.Stream, error) {
-		if cfg.Name == Name {
+	return find(ctx, js, opt.Exercise, func(cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+		if cfg.Name == opt.Exercise.Log() {
 			cfg.Metadata = map[string]string{IDKey: uuid.NewString()}
+			maps.Copy(cfg.Metadata, opt.Metadata)
 			cfg.MaxBytes = opt.MaxBytes
 		}
 		cfg.Replicas, cfg.Duplicates = opt.Replicas, opt.Duplicates
@@ -77,9 +83,12 @@ func Ensure(ctx context.Context, js jetstream.JetStream, opt Options) (Log, erro
 }
 
 // Open checks the streams, and makes none: the error is ErrNoLog if the log is not there.
-func Open(ctx context.Context, js jetstream.JetStream) (Log, error) {
-	return find(ctx, js, func(cfg jetstream.StreamConfig) (jetstream.Stream, error) {
-		if cfg.Name == Name {
+func Open(ctx context.Context, js jetstream.JetStream) (Log, error) { return OpenExercise(ctx, js, "") }
+
+// OpenExercise is Open for the streams of an exercise.
+func OpenExercise(ctx context.Context, js jetstream.JetStream, exercise Exercise) (Log, error) {
+	return find(ctx, js, exercise, func(cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+		if cfg.Name == exercise.Log() {
 			return nil, ErrNoLog
 		}
 		return nil, jetstream.ErrStreamNotFound
@@ -109,7 +118,7 @@ func (opt *Options) check() error {
 	return nil
 }
 
-func find(ctx context.Context, js jetstream.JetStream, missing func(jetstream.StreamConfig) (jetstream.Stream, error)) (Log, error) {
+func find(ctx context.Context, js jetstream.JetStream, exercise Exercise, missing func(jetstream.StreamConfig) (jetstream.Stream, error)) (Log, error) {
 	if have := js.Conn().MaxPayload(); have < wire.MaxMessage {
 		return Log{}, fmt.Errorf("server: %w: max_payload is %d: want %d or more", ErrRefused, have, wire.MaxMessage)
 	}
@@ -117,7 +126,7 @@ func find(ctx context.Context, js jetstream.JetStream, missing func(jetstream.St
 	for _, one := range []struct {
 		cfg  jetstream.StreamConfig
 		into *jetstream.Stream
-	}{{logConfig(), &log.Stream}, {rejectedConfig(), &log.Rejected}, {alertConfig(), &log.Alert}} {
+	}{{exercise.of(logConfig()), &log.Stream}, {exercise.of(rejectedConfig()), &log.Rejected}, {exercise.of(alertConfig()), &log.Alert}} {
 		s, err := js.Stream(ctx, one.cfg.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			s, err = missing(one.cfg)

@@ -116,5 +116,13 @@ func (i Info) Reader() string {
 	return i.ClickHouse[given]
 }
 
+// Owner is the DSN of the user who may make tables and databases.
+func (i Info) Owner() string {
+	if dsn := i.ClickHouse[embedded.Owner]; dsn != "" {
+		return dsn
+	}
+	return i.ClickHouse[given]
+}
+
 // given stands in place of a user for a ClickHouse that is not run here.
 const given = ""

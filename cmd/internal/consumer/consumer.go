@@ -19,6 +19,7 @@ import (
 	"github.com/rolltrace/rolltrace/consumers/numbering"
 	"github.com/rolltrace/rolltrace/consumers/policy"
 	"github.com/rolltrace/rolltrace/schema/graph"
+	"github.com/rolltrace/rolltrace/schema/stream"
 )
 
 // Options are what a consumer is put together from.
@@ -36,6 +37,8 @@ type Options struct {
 	Rules string
 	// Webhook is where alerts go to, and Bearer the token that it wants. Default to nowhere, and none.
 	Webhook, Bearer string
+	// Exercise is whose log is read, into a graph of its own. Defaults to the real one.
+	Exercise stream.Exercise
 	// Log is the program's.
 	Log zerolog.Logger
 }
@@ -73,7 +76,8 @@ func New(o Options) (*Consumer, error) {
 		Reader:     reader,
 		Writer:     graph.NewWriter(conn, graph.WriterConfig{}),
 		Numbering:  numbers,
-		Rejects:    deadletter.New(o.Hub),
+		Rejects:    deadletter.NewExercise(o.Hub, o.Exercise),
+		Streams:    stream.Options{Exercise: o.Exercise},
 		AcceptLost: o.AcceptLost,
 		Signers:    o.Signers,
 		Trust:      o.Trust,
@@ -97,6 +101,7 @@ func New(o Options) (*Consumer, error) {
 		Findings:  graph.NewFindings(derived, graph.WriterConfig{}),
 		Rules:     rules,
 		JetStream: o.Hub,
+		Exercise:  o.Exercise,
 		Watch:     c.Watch,
 		Metrics:   policy.NewMetrics(registry),
 		Log:       o.Log,
