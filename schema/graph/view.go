@@ -62,18 +62,29 @@ var views = []view{
 	{name: "held_electors", twin: parameters{at: true, asOf: true}},
 	{name: "dossier", twin: parameters{key: true, asOf: true}},
 	{name: "elector_places", twin: parameters{key: true, asOf: true}},
-	{name: "reach", plain: parameters{at: true}, twin: parameters{at: true, asOf: true}},
-	{name: "sources", plain: parameters{at: true}, twin: parameters{at: true, asOf: true}},
-	{name: "route", plain: parameters{key: true, at: true}, twin: parameters{key: true, at: true, asOf: true}},
+	{name: "flow_electors", twin: parameters{at: true, asOf: true}},
+	{name: "copies", twin: parameters{at: true, asOf: true}},
+	{name: "destroyed", twin: parameters{at: true, asOf: true}},
+	{name: "fields", twin: parameters{at: true, asOf: true}},
+	{name: "elector_fields", twin: parameters{key: true, asOf: true}},
+	{name: "origins", twin: parameters{at: true, asOf: true}},
+	{name: "elector_origins", twin: parameters{key: true, asOf: true}},
+	{name: "reach", twin: parameters{at: true, asOf: true}},
+	{name: "sources", twin: parameters{at: true, asOf: true}},
+	{name: "route", twin: parameters{key: true, at: true, asOf: true}},
 	{name: "used_after_destruction", twin: parameters{at: true, asOf: true}},
 	{name: "internal_coverage", twin: parameters{asOf: true}},
 	{name: "internal_clock", twin: parameters{asOf: true}},
 	{name: "coverage", twin: parameters{asOf: true}},
-	{name: "gaps"},
-	{name: "holes"},
-	{name: "rejections"},
-	{name: "progress"},
+	{name: "movement_revisions", twin: parameters{asOf: true}},
+	{name: "recorded_organisations", twin: parameters{asOf: true}},
+	{name: "elector_keys", twin: parameters{key: true, asOf: true}},
+	{name: "gaps", twin: parameters{asOf: true}},
+	{name: "holes", twin: parameters{asOf: true}},
+	{name: "rejections", twin: parameters{asOf: true}},
+	{name: "progress"}, // without a past: only the last position is kept
 	{name: "sidecars", twin: parameters{asOf: true}},
+	{name: "notes", twin: parameters{asOf: true}},
 	{name: "registry_versions"},
 	{name: "organisations", twin: parameters{asOf: true}},
 	{name: "systems", twin: parameters{asOf: true}},
@@ -164,8 +175,8 @@ type rendering struct {
 	parameters parameters
 	values     *values
 
-	upstream  bool // the direction of a walk over the graph, see walk.sql
-	undivided bool // sets as one part each, see holding.sql
+	upstream bool // the direction of a walk over the graph, see walk.sql
+	buckets  int  // in a part of a set, see Part; 0: one, less: all
 }
 
 type values struct{ at, asOf string }
@@ -195,13 +206,30 @@ func (r rendering) Name(name string) string {
 // HasKey says whether one elector is asked for.
 func (r rendering) HasKey() bool { return r.parameters.key }
 
-// KeyText is the elector key asked for.
-func (r rendering) KeyText() string { return "{key:String}" }
+// KeyText is the elector key asked for; empty: each.
+func (r rendering) KeyText() string {
+	if !r.parameters.key {
+		return "''"
+	}
+	return "{key:String}"
+}
 
-// AtText is the place or organisation asked for.
+// IsKey is the condition that the key in column, a number, is the one asked for.
+func (r rendering) IsKey(column string) string {
+	if !r.parameters.key {
+		return "1"
+	}
+	key := r.KeyText()
+	return "(" + key + " = '' OR " + column + " = reinterpretAsUInt64(reverse(unhex(lower(" + key + ")))) AND match(lower(" + key + "), '^[0-9a-f]{16}$'))"
+}
+
+// AtText is the place or organisation asked for; empty: each.
 func (r rendering) AtText() string {
-	if r.values != nil {
+	switch {
+	case r.values != nil:
 		return literal(r.values.at)
+	case !r.parameters.at:
+		return "''"
 	}
 	return "{at:String}"
 }
@@ -251,18 +279,35 @@ func (r rendering) Valid(column string) string {
 	return r.AsOf(column)
 }
 
+// Now is the time asked for, and not later than the present.
+func (r rendering) Now() string {
+	if !r.parameters.asOf {
+		return "now64(6, 'UTC')"
+	}
+	return "least(now64(6, 'UTC'), parseDateTime64BestEffort(if({as_of:String} = '', '2299-12-31', {as_of:String}), 6, 'UTC'))"
+}
+
 // Undivided is for sets that are only counted: small ones would fall into hundreds of parts.
 func (r rendering) Undivided() rendering {
-	r.undivided = true
+	r.buckets = -1
 	return r
 }
 
-// Part is the part of a set that bucket says.
+// Coarse is for sets that are combined with each other, and for which one bucket is too little.
+func (r rendering) Coarse() rendering {
+	r.buckets = partBuckets
+	return r
+}
+
+// Part is the part of a set that bucket is in.
 func (r rendering) Part(bucket string) string {
-	if r.undivided {
+	switch {
+	case r.buckets < 0:
 		return "toUInt16(0)"
+	case r.buckets == 0:
+		return bucket
 	}
-	return bucket
+	return fmt.Sprintf("toUInt16(intDiv(%s, %d))", bucket, r.buckets)
 }
 
 // Downstream and Upstream are the two directions of a walk.
@@ -288,11 +333,11 @@ func (r rendering) Head() string { return r.way("input", "output") }
 // Tail is where an edge arrives.
 func (r rendering) Tail() string { return r.way("output", "input") }
 
-// HeadsOf is all the heads of the movement in a tuple of walk.sql.
-func (r rendering) HeadsOf(m string) string { return r.way(m+".4", "["+m+".5]") }
+// HeadsOf is all the heads of the movement in a tuple of edge.sql.
+func (r rendering) HeadsOf(m string) string { return r.way(m+".7", "["+m+".8]") }
 
 // TailsOf is all its tails.
-func (r rendering) TailsOf(m string) string { return r.way("["+m+".5]", m+".4") }
+func (r rendering) TailsOf(m string) string { return r.way("["+m+".8]", m+".7") }
 
 // InOrder is an array in the order of the walk.
 func (r rendering) InOrder(array string) string { return r.way(array, "arrayReverse("+array+")") }

@@ -15,7 +15,7 @@ WITH e AS
 (
     SELECT DISTINCT number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, key
     FROM {{.Name "elector"}}
-    WHERE key = reinterpretAsUInt64(reverse(unhex(lower({{.KeyText}})))) AND match(lower({{.KeyText}}), '^[0-9a-f]{16}$')
+    WHERE {{.IsKey "key"}}
 )
 {{end}}
 {{end}}

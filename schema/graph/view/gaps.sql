@@ -1,4 +1,4 @@
-{{define "gaps.comment"}}What sidecars say that they did not record{{end}}
+{{define "gaps.comment"}}What sidecars say that they did not record; gaps_as_of leaves out what began later{{end}}
 {{define "gaps.columns"}}
     org            String                         COMMENT 'Organisation of the sidecar',
     sidecar        String                         COMMENT 'Sidecar that reported it',
@@ -20,6 +20,7 @@ FROM
         g.from_time AS from_time, g.to_time AS to_time, g.records AS records, g.bytes AS bytes, g.why AS why,
         toString(g.hole_instance) AS hole_instance, g.first_sequence AS first_sequence, g.last_sequence AS last_sequence
     FROM {{.Name "gap"}} AS g
+    WHERE g.from_time IS NULL OR {{.AsOf "g.from_time"}}
 )
 ORDER BY org, sidecar, instance, sequence, place, from_time, to_time, why
 {{end}}

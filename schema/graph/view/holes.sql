@@ -1,4 +1,4 @@
-{{define "holes.comment"}}Messages that an outbox numbered and that never arrived{{end}}
+{{define "holes.comment"}}Messages that an outbox numbered and that never arrived; holes_as_of takes what the hub had received by then{{end}}
 {{define "holes.columns"}}
     org            String COMMENT 'Organisation of the sidecar',
     sidecar        String COMMENT 'Sidecar',
@@ -21,9 +21,9 @@ FROM
     (
         SELECT DISTINCT toString(org) AS org, toString(sidecar) AS sidecar, toString(instance) AS instance, sequence
         FROM {{.Name "message"}}
-        WHERE (org, sidecar, instance) IN
+        WHERE {{.AsOf "received_at"}} AND (org, sidecar, instance) IN
         (
-            SELECT org, sidecar, instance FROM {{.Name "message"}} GROUP BY org, sidecar, instance HAVING groupBitmap(sequence) < max(sequence)
+            SELECT org, sidecar, instance FROM {{.Name "message"}} WHERE {{.AsOf "received_at"}} GROUP BY org, sidecar, instance HAVING groupBitmap(sequence) < max(sequence)
         )
     )
 ) AS m
@@ -31,7 +31,7 @@ LEFT JOIN
 (
     SELECT toString(org) AS org, toString(sidecar) AS sidecar, toString(hole_instance) AS instance, groupArray((first_sequence, last_sequence)) AS ranges
     FROM {{.Name "gap"}}
-    WHERE hole_instance != ''
+    WHERE hole_instance != '' AND {{.AsOf "received_at"}}
     GROUP BY org, sidecar, instance
 ) AS g ON g.org = m.org AND g.sidecar = m.sidecar AND g.instance = m.instance
 WHERE sequence > before + 1

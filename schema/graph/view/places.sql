@@ -33,6 +33,7 @@ FROM
     UNION ALL
     SELECT arrayJoin(h.places) AS place, 'covered' AS role, h.at AS at, concat(h.org, '/', h.sidecar) AS by
     FROM {{.Name "heartbeat"}} AS h
+    WHERE {{.AsOf "h.received_at"}}
 )
 GROUP BY place
 ORDER BY place

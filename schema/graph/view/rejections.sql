@@ -1,4 +1,4 @@
-{{define "rejections.comment"}}Messages that were not understood{{end}}
+{{define "rejections.comment"}}Messages that were not understood; rejections_as_of takes what the hub had received by then{{end}}
 {{define "rejections.columns"}}
     stream_sequence UInt64               COMMENT 'Log message',
     received_at     DateTime64(6, 'UTC') COMMENT 'When the hub received it',
@@ -20,11 +20,12 @@ SELECT
     any(r.reason)              AS reason,
     toBool(max(r.parked))      AS parked,
     toBool(any(r.message_id != '' AND r.message_id IN
-        (SELECT message_id FROM {{.Name "message"}} WHERE message_id IN (SELECT message_id FROM {{.Name "rejected"}})))) AS settled,
+        (SELECT message_id FROM {{.Name "message"}} WHERE {{.AsOf "received_at"}} AND message_id IN (SELECT message_id FROM {{.Name "rejected"}})))) AS settled,
     toString(any(r.org))       AS org,
     toString(any(r.sidecar))   AS sidecar,
     any(r.bytes)               AS bytes
 FROM {{.Name "rejected"}} AS r
+WHERE {{.AsOf "r.received_at"}}
 GROUP BY stream_sequence
 ORDER BY stream_sequence
 {{end}}

@@ -29,3 +29,25 @@ ARRAY JOIN path AS m, arrayEnumerate(path) AS step
 ORDER BY key, id_space, key_id, target, step
 {{end}}
 {{define "route.comment"}}The earliest route of an elector to a place, to the first place of an organisation that it reached, or (at empty) to each place; one row each step{{end}}
+{{define "route.columns"}}
+    key         String               COMMENT 'Elector key: 16 hex digits',
+    id_space    String               COMMENT 'What the identifier is',
+    key_id      String               COMMENT 'The secret under which the key was made',
+    target      String               COMMENT 'Where the route leads: a place, or in the twin the place or organisation asked',
+    step        UInt32               COMMENT 'Which step of the route, from 1',
+    occurred_at DateTime64(6, 'UTC') COMMENT 'When the movement began (UTC)',
+    org         String               COMMENT 'Organisation that published it',
+    sidecar     String               COMMENT 'Sidecar that published it',
+    id          String               COMMENT 'Id of the movement',
+    kind        String               COMMENT 'Kind of movement',
+    basis       String               COMMENT 'On whose word: observed, declared or attested',
+    state       String               COMMENT 'open or closed',
+    outcome     String               COMMENT 'completed or failed; empty while open',
+    inputs      Array(String)        COMMENT 'All places that the movement took records from',
+    from_place  String               COMMENT 'The one that this record came by; empty where there are several and none is known to have had it',
+    to_place    String               COMMENT 'Place that it came to',
+    actor       String               COMMENT 'Who is claimed to have done it',
+    purpose     String               COMMENT 'Purpose given',
+    agreement   String               COMMENT 'Agreement given',
+    fields      Array(String)        COMMENT 'Field categories that travelled'
+{{end}}

@@ -25,7 +25,7 @@ SELECT
     h.beat AS last_heartbeat,
     s.heard AS last_heard,
     ifNull(h.interval_ms, 0) AS interval_ms,
-    ifNull(h.interval_ms, 0) > 0 AND now64(6, 'UTC') > addMilliseconds(s.heard, 3 * toInt64(ifNull(h.interval_ms, 0))) AS silent,
+    toBool(ifNull(h.interval_ms, 0) > 0 AND now64(6, 'UTC') > addMilliseconds(s.heard, 3 * toInt64(ifNull(h.interval_ms, 0)))) AS silent,
     toUInt64(greatest(dateDiff('second', s.heard, now64(6, 'UTC')), 0)) AS silent_seconds,
     ifNull(h.outbox_messages, 0) AS outbox_messages, ifNull(h.outbox_bytes, 0) AS outbox_bytes, ifNull(h.clock_offset_us, 0) AS clock_offset_us,
     ifNull(h.config, '') AS config, ifNull(h.version, '') AS version,
@@ -67,5 +67,4 @@ LEFT JOIN
     SELECT org, sidecar, count() AS gaps FROM {{.Name "gaps"}} GROUP BY org, sidecar
 ) AS g ON g.org = s.org AND g.sidecar = s.sidecar
 ORDER BY org, sidecar
-
 {{end}}
