@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/centre"
+	"github.com/rolltrace/rolltrace/deploy/embedded"
 	"github.com/rolltrace/rolltrace/schema/graph"
 	"github.com/rolltrace/rolltrace/schema/stream"
 )
@@ -43,6 +44,7 @@ var programs = sync.OnceValues(func() (string, error) {
 var built string
 
 func TestMain(m *testing.M) {
+	embedded.Child()
 	code := m.Run()
 	if built != "" {
 		_ = os.RemoveAll(built)

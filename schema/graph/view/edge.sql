@@ -57,15 +57,15 @@ needed AS
         -- whether a movement carried anybody of a space decides too, whoever is asked for: nobody, in a part of its own
         UNION ALL
         SELECT DISTINCT movement, 'listed' AS mode, space, toUInt16(65535) AS part, {{template "none"}} AS electors
-        FROM {{.Name "set_by_movement"}} WHERE movement IN (SELECT movement FROM needed) AND bitmapCardinality({{template "electors_only" .}}) > 0
+        FROM (SELECT movement, space, {{template "electors_only" .}} AS who FROM {{.Name "set_by_movement"}}) WHERE movement IN (SELECT movement FROM needed) AND bitmapCardinality(who) > 0
         UNION ALL
         SELECT DISTINCT movement, 'listed' AS mode, space, toUInt16(65535) AS part, {{template "none"}} AS electors
         FROM ({{template "rows" .}}) WHERE movement IN (SELECT movement FROM needed)
         UNION ALL
         SELECT DISTINCT movement, 'whole' AS mode, space, toUInt16(65535) AS part, {{template "none"}} AS electors
-        FROM {{.Name "derived"}}
+        FROM (SELECT movement, form, generation, space, {{template "electors_only" .}} AS who FROM {{.Name "derived"}})
         WHERE form = 'S' AND (movement, generation) IN (SELECT movement, max(generation) FROM {{.Name "derived_head"}} WHERE form = 'S' GROUP BY movement)
-            AND movement IN (SELECT movement FROM needed) AND bitmapCardinality({{template "electors_only" .}}) > 0
+            AND movement IN (SELECT movement FROM needed) AND bitmapCardinality(who) > 0
         {{end}}
     ) AS s
     INNER JOIN needed AS n ON n.movement = s.movement AND n.mode = s.mode

@@ -1,9 +1,11 @@
 {{/* Which field categories reached a place with which electors, and where they can have come from: the rules are in
 docs/design.md, "Fields and origins".
 
-brought: what movements brought. One that says with which fields, or lists its electors, brings them with all of its
-electors; one of everything that says nothing brings, in a round for each such movement in a row, what its inputs had:
-what was brought there, and not destroyed since. The fields at a place are the union. */}}
+For each field and part of the electors the movements are gone through in order, as package graph does: carried is what was
+brought, to which place, from where the field can come, to whom: ever, and not destroyed since (now). A movement that says
+with which fields, or lists its electors, brings them with all of its electors: of those that an input gave, with what the field
+has come from there, or, if it never came there, from the input. One of everything that says nothing brings what its inputs
+had. What is seen is each movement before it arrives. */}}
 {{define "said"}}
 (
     SELECT groupArray((movement, arrayMap(i -> arrayMap(f -> toString(f), i), input_fields), arraySort(arrayDistinct(arrayMap(f -> toString(f), arrayConcat(fields, arrayFlatten(input_fields)))))))
@@ -23,64 +25,52 @@ said AS (SELECT f.1 AS movement, f.2 AS input_fields, f.3 AS names FROM (SELECT 
 ) AS needs,
 {{template "needed" .}}
 {{end}}
-{{define "brought"}}
+{{define "carried"}}
+events AS
 (
-WITH RECURSIVE
-gone AS
-(
-    SELECT place, space, part, groupArray((rank, electors)) AS all
+    SELECT space, part, field, arraySort(x -> x.1, groupArray((rank, what, given, output, kind = 'collect', electors))) AS steps
     FROM
     (
-        SELECT inputs[1] AS place, rank, space, part, electors FROM sets
-        WHERE removes = 1 AND movement IN (SELECT movement FROM {{.Name "derived_head"}} WHERE form = 'kept')
+        SELECT s.rank AS rank, multiIf(s.removes = 1, 0, s.mode = 'whole' AND empty(f.names), 2, 1) AS what, s.output AS output, s.kind AS kind, s.space AS space, s.part AS part, s.electors AS electors,
+            arrayJoin(if(what = 1, if(empty(f.names), [''], f.names), (SELECT arrayDistinct(arrayPushBack(arrayFlatten(arrayMap(f -> f.3, said_all)), ''))))) AS field,
+            if(what = 0, [(s.inputs[1], {{template "none"}})],
+                -- an input that names fields gave those; one that names none gave what no other names
+                arrayFilter(g -> what = 2 OR NOT arrayExists(i -> empty(i) OR has(i, field), f.input_fields) OR indexOf(s.inputs, g.1) > length(f.input_fields)
+                    OR empty(f.input_fields[indexOf(s.inputs, g.1)]) OR has(f.input_fields[indexOf(s.inputs, g.1)], field), e.given)) AS given
+        FROM sets AS s
+        INNER JOIN said AS f ON f.movement = s.movement
+        LEFT JOIN (SELECT movement, space, part, groupArray((input, electors)) AS given FROM edge GROUP BY movement, space, part) AS e
+            ON e.movement = s.movement AND e.space = s.space AND e.part = s.part
+        WHERE s.output != '' OR s.removes = 1 AND s.movement IN (SELECT movement FROM {{.Name "derived_head"}} WHERE form = 'kept')
     )
-    GROUP BY place, space, part
+    GROUP BY space, part, field
 ),
-passed AS -- edges of movements of everything that say nothing of fields
+carried AS
 (
-    SELECT movement, rank, input, output, space, part, electors FROM edge
-    WHERE movement IN (SELECT movement FROM needed WHERE mode = 'whole' AND movement IN (SELECT movement FROM said WHERE empty(names)))
-),
-brought AS
-(
-    SELECT toUInt32(0) AS hop, s.movement AS movement, s.rank AS rank, '' AS input, s.output AS place, field, s.space AS space, s.part AS part, s.electors AS electors
-    FROM sets AS s
-    INNER JOIN said AS f ON f.movement = s.movement
-    ARRAY JOIN if(empty(f.names), [''], f.names) AS field
-    WHERE s.output != '' AND NOT (s.mode = 'whole' AND empty(f.names))
-    UNION ALL
-    SELECT hop, movement, rank, input, place, field, space, part, electors
-    FROM
-    (
-        SELECT toUInt32(b.hop + 1) AS hop, p.movement AS movement, p.rank AS rank, p.input AS input, p.output AS place, b.field AS field, p.space AS space, p.part AS part,
-            bitmapAndnot(bitmapAnd(b.electors, p.electors),
-                arrayFold((acc, d) -> if(d.1 > b.rank AND d.1 < p.rank, bitmapOr(acc, d.2), acc), g.all, {{template "none"}})) AS electors
-        FROM brought AS b
-        INNER JOIN passed AS p ON p.input = b.place AND p.space = b.space AND p.part = b.part
-        LEFT JOIN gone AS g ON g.place = b.place AND g.space = b.space AND g.part = b.part
-        WHERE p.rank > b.rank
-    )
-    WHERE bitmapCardinality(electors) > 0
-)
-SELECT groupArray((hop, movement, rank, input, place, field, space, part, electors)) FROM brought WHERE bitmapCardinality(electors) > 0
-) AS brought_read,
-brought AS
-(
-    SELECT b.1 AS hop, b.2 AS movement, b.3 AS rank, b.4 AS input, b.5 AS place, b.6 AS field, b.7 AS space, b.8 AS part, b.9 AS electors
-    FROM (SELECT arrayJoin(brought_read) AS b)
+    SELECT space, part, field, c.1 AS place, c.2 AS source, c.3 AS collected, c.4 AS electors
+    FROM events
+    ARRAY JOIN arrayFold((state, m) ->
+        if(m.2 = 0,
+            arrayMap(c -> (c.1, c.2, c.3, c.4, if(c.1 = m.3[1].1, bitmapAndnot(c.5, m.6), c.5)), state),
+            arrayConcat(state, arrayMap(n -> (m.4, n.1, n.2, n.3, n.3), arrayFilter(n -> bitmapCardinality(n.3) > 0, arrayConcat(
+                arrayFlatten(arrayMap(g -> arrayMap(c -> (c.2, c.3, bitmapAnd(c.4, if(m.2 = 1, g.2,
+                        bitmapAnd(g.2, arrayFold((has, h) -> if(h.1 = g.1, bitmapOr(has, h.5), has), state, {{template "none"}}))))), arrayFilter(c -> c.1 = g.1, state)), m.3)),
+                if(m.2 = 1, arrayMap(g -> (g.1, toUInt8(m.5), bitmapAndnot(g.2, arrayFold((ever, h) -> if(h.1 = g.1, bitmapOr(ever, h.4), ever), state, {{template "none"}}))), m.3), []),
+                if(m.2 = 1, [('', toUInt8(0), bitmapAndnot(m.6, arrayFold((all, g) -> bitmapOr(all, g.2), m.3, {{template "none"}})))], [])))))),
+        steps, CAST([], 'Array(Tuple(String, String, UInt8, AggregateFunction(groupBitmap, UInt32), AggregateFunction(groupBitmap, UInt32)))')) AS c
 )
 {{end}}
 {{define "fields"}}{{template "fields.coarse" .Coarse}}{{end}}
 {{define "fields.coarse"}}
-WITH RECURSIVE
+WITH
 {{template "moves" .}},
 {{template "upstream" .}},
 {{template "said" .}},
 {{template "edge" .}},
-{{template "brought" .}}
+{{template "carried" .}}
 SELECT splitByChar('/', b.place)[1] AS org, arrayJoin(['', b.place]) AS place, b.field AS field, k.id_space AS id_space, k.key_id AS key_id,
     toUInt64(groupBitmapMerge(b.electors)) AS electors
-FROM (SELECT place, field, space, electors FROM brought WHERE bitmapCardinality(electors) > 0) AS b
+FROM carried AS b
 INNER JOIN ({{template "spaces" .}}) AS k ON k.space = b.space
 WHERE {{.At "b.place"}}
 GROUP BY org, place, field, id_space, key_id
@@ -97,17 +87,17 @@ ORDER BY org, place, field, id_space, key_id
 {{end}}
 {{define "one"}}one AS (SELECT DISTINCT number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, key FROM {{.Name "elector"}} WHERE {{if .HasKey}}{{.IsKey "key"}}{{else}}1{{end}}){{end}}
 {{define "elector_fields"}}
-WITH RECURSIVE
+WITH
 {{template "one" .}},
 {{template "moves" .}},
 moves AS needs,
 {{template "needed" .}},
 {{template "said" .}},
 {{template "edge" .}},
-{{template "brought" .}}
+{{template "carried" .}}
 SELECT leftPad(lower(hex(e.key)), 16, '0') AS key, k.id_space AS id_space, k.key_id AS key_id, splitByChar('/', b.place)[1] AS org, b.place AS place, b.field AS field
 FROM one AS e
-INNER JOIN (SELECT place, field, space, part, groupBitmapMergeState(electors) AS electors FROM brought GROUP BY place, field, space, part) AS b ON b.part = e.bucket AND b.space = e.space
+INNER JOIN (SELECT place, field, space, part, groupBitmapMergeState(electors) AS electors FROM carried GROUP BY place, field, space, part) AS b ON b.part = e.bucket AND b.space = e.space
 INNER JOIN ({{template "spaces" .}}) AS k ON k.space = b.space
 WHERE bitmapContains(b.electors, e.number)
 ORDER BY key, id_space, key_id, place, field
@@ -121,98 +111,20 @@ ORDER BY key, id_space, key_id, place, field
     place    String COMMENT 'Place',
     field    String COMMENT 'Category of fields: name, civic_address, …; empty: by a movement that does not say with which fields'
 {{end}}
-{{/* Where fields can have come from: a walk (see walk.sql), along what movements took of a field from an input (offered), from
-the inputs that are not recorded to have had the field (begun). A label is a field, where it began, and whether by a collect. */}}
-{{define "origin"}}
-(
-    SELECT groupArray((movement, rank, at, kind, input, output, field, space, part, electors))
-    FROM
-    (
-    SELECT e.movement AS movement, e.rank AS rank, e.at AS at, e.kind AS kind, e.input AS input, e.output AS output, field, e.space AS space, e.part AS part, e.electors AS electors
-    FROM edge AS e
-    INNER JOIN (SELECT n.movement AS movement, n.inputs AS inputs, n.mode AS mode, f.names AS names, f.input_fields AS input_fields FROM needed AS n INNER JOIN said AS f ON f.movement = n.movement) AS f ON f.movement = e.movement
-    ARRAY JOIN if(empty(f.names), [''], f.names) AS field
-    WHERE NOT (f.mode = 'whole' AND empty(f.names))
-        -- an input that names fields gave those; one that names none gave what no other names
-        AND (NOT arrayExists(i -> empty(i) OR has(i, field), f.input_fields)
-            OR indexOf(f.inputs, e.input) > length(f.input_fields)
-            OR empty(f.input_fields[indexOf(f.inputs, e.input)]) OR has(f.input_fields[indexOf(f.inputs, e.input)], field))
-    UNION ALL
-    SELECT b.movement, b.rank, n.at, n.kind, b.input, b.place, b.field, b.space, b.part, groupBitmapMergeState(b.electors)
-    FROM brought AS b
-    INNER JOIN needed AS n ON n.movement = b.movement
-    WHERE b.hop > 0
-    GROUP BY b.movement, b.rank, n.at, n.kind, b.input, b.place, b.field, b.space, b.part
-    )
-) AS offers,
-offered AS
-(
-    SELECT o.1 AS movement, o.2 AS rank, o.3 AS at, o.4 AS kind, o.5 AS input, o.6 AS output, o.7 AS field, o.8 AS space, o.9 AS part, o.10 AS electors
-    FROM (SELECT arrayJoin(offers) AS o)
-),
-(
-    SELECT groupArray((movement, rank, at, head, tail, field, space, part, electors, fresh, label))
-    FROM
-    (
-    SELECT movement, rank, at, head, tail, field, space, part, electors, bitmapAndnot(electors, ever) AS fresh,
-        concat(field, '\n', head, '\n', if(kind = 'collect', '1', '')) AS label
-    FROM
-    (
-        SELECT movement, rank, at, kind, input AS head, output AS tail, field, space, part, electors, role,
-            groupBitmapMergeState(if(role = 1, electors, {{template "none"}})) OVER (PARTITION BY if(role = 1, tail, head), field, space, part ORDER BY rank, role ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS ever
-        FROM
-        (
-            SELECT movement, rank, at, kind, input, output, field, space, part, electors, 0 AS role FROM offered
-            UNION ALL
-            SELECT movement, rank, toDateTime64(0, 6, 'UTC'), '', '', place, field, space, part, electors, 1 AS role FROM brought
-        )
-    )
-    WHERE role = 0
-    UNION ALL
-    -- what none of the inputs gave
-    SELECT movement, rank, at, head, tail, field, space, part, electors, electors AS fresh, concat(field, '\n\n') AS label
-    FROM
-    (
-        SELECT b.movement AS movement, b.rank AS rank, toDateTime64(0, 6, 'UTC') AS at, '' AS head, b.place AS tail, b.field AS field, b.space AS space, b.part AS part,
-            bitmapAndnot(b.electors, o.electors) AS electors
-        FROM brought AS b
-        LEFT JOIN (SELECT movement, field, space, part, groupBitmapMergeState(electors) AS electors FROM offered GROUP BY movement, field, space, part) AS o
-            ON o.movement = b.movement AND o.field = b.field AND o.space = b.space AND o.part = b.part
-        WHERE b.hop = 0
-    )
-    WHERE bitmapCardinality(electors) > 0
-    )
-) AS beginnings,
-begun AS
-(
-    SELECT b.1 AS movement, b.2 AS rank, b.3 AS at, b.4 AS head, b.5 AS tail, b.6 AS field, b.7 AS space, b.8 AS part, b.9 AS electors, b.10 AS fresh, b.11 AS label
-    FROM (SELECT arrayJoin(beginnings) AS b)
-),
-walk AS
-(
-    SELECT toUInt32(1) AS hop, l.label AS label, b.part AS part, b.space AS space, b.movement AS movement, b.rank AS rank, b.at AS at, b.head AS head, b.tail AS tail,
-        b.electors AS electors, {{template "none"}} AS unknown, if(b.label = l.label, b.fresh, {{template "none"}}) AS fresh, {{template "none"}} AS carried
-    FROM begun AS b
-    INNER JOIN (SELECT DISTINCT label, field, space, part FROM begun WHERE bitmapCardinality(fresh) > 0) AS l ON l.field = b.field AND l.space = b.space AND l.part = b.part
-    UNION ALL
-    {{template "round" .}}
-)
-{{end}}
 {{define "origins"}}{{template "origins.coarse" .Coarse}}{{end}}
 {{define "origins.coarse"}}
-WITH RECURSIVE
+WITH
 {{template "moves" .}},
 {{template "upstream" .}},
 {{template "said" .}},
 {{template "edge" .}},
-{{template "brought" .}},
-{{template "origin" .}}
-SELECT splitByChar('/', w.tail)[1] AS org, arrayJoin(['', w.tail]) AS place, splitByChar('\n', w.label)[1] AS field,
-    splitByChar('/', source)[1] AS source_org, splitByChar('\n', w.label)[2] AS source, toBool(splitByChar('\n', w.label)[3] = '1') AS collected,
-    k.id_space AS id_space, k.key_id AS key_id, toUInt64(groupBitmapMerge(w.fresh)) AS electors
-FROM (SELECT label, tail, space, fresh FROM walk WHERE bitmapCardinality(fresh) > 0) AS w
+{{template "carried" .}}
+SELECT splitByChar('/', w.place)[1] AS org, arrayJoin(['', w.place]) AS place, w.field AS field,
+    splitByChar('/', w.source)[1] AS source_org, w.source AS source, toBool(w.collected) AS collected,
+    k.id_space AS id_space, k.key_id AS key_id, toUInt64(groupBitmapMerge(w.electors)) AS electors
+FROM carried AS w
 INNER JOIN ({{template "spaces" .}}) AS k ON k.space = w.space
-WHERE {{.At "w.tail"}}
+WHERE {{.At "w.place"}}
 GROUP BY org, place, field, source_org, source, collected, id_space, key_id
 ORDER BY org, place, field, source, collected, id_space, key_id
 {{end}}
@@ -229,22 +141,20 @@ ORDER BY org, place, field, source, collected, id_space, key_id
     electors   UInt64 COMMENT 'Different electors'
 {{end}}
 {{define "elector_origins"}}
-WITH RECURSIVE
+WITH
 {{template "one" .}},
 {{template "moves" .}},
 moves AS needs,
 {{template "needed" .}},
 {{template "said" .}},
 {{template "edge" .}},
-{{template "brought" .}},
-{{template "origin" .}}
+{{template "carried" .}}
 SELECT DISTINCT leftPad(lower(hex(e.key)), 16, '0') AS key, k.id_space AS id_space, k.key_id AS key_id,
-    splitByChar('/', w.tail)[1] AS org, w.tail AS place, splitByChar('\n', w.label)[1] AS field,
-    splitByChar('/', source)[1] AS source_org, splitByChar('\n', w.label)[2] AS source, toBool(splitByChar('\n', w.label)[3] = '1') AS collected
+    splitByChar('/', w.place)[1] AS org, w.place AS place, w.field AS field, splitByChar('/', w.source)[1] AS source_org, w.source AS source, toBool(w.collected) AS collected
 FROM one AS e
-INNER JOIN (SELECT label, tail, space, part, fresh FROM walk WHERE bitmapCardinality(fresh) > 0) AS w ON w.part = e.bucket AND w.space = e.space
+INNER JOIN carried AS w ON w.part = e.bucket AND w.space = e.space
 INNER JOIN ({{template "spaces" .}}) AS k ON k.space = w.space
-WHERE bitmapContains(w.fresh, e.number)
+WHERE bitmapContains(w.electors, e.number)
 ORDER BY key, id_space, key_id, place, field, source, collected
 {{end}}
 {{define "elector_origins.comment"}}Where the fields of an elector that reached a place can have come from, see origins; elector_origins_as_of(key, as_of) is for one elector, and quicker{{end}}

@@ -12,7 +12,7 @@
 SELECT
     m.org AS org, m.sidecar AS sidecar, m.instance AS instance,
     before + 1 AS first_sequence, sequence - 1 AS last_sequence, last_sequence - first_sequence + 1 AS missing,
-    arrayExists(r -> r.1 <= first_sequence AND r.2 >= last_sequence, g.ranges) AS reported
+    toBool(arrayExists(r -> r.1 <= first_sequence AND r.2 >= last_sequence, g.ranges)) AS reported
 FROM
 (
     SELECT org, sidecar, instance, sequence,
