@@ -12,7 +12,7 @@ import (
 type Status struct {
 	Ready    bool        `json:"ready"`       // it reads the log, and what it writes is taken
 	Doing    string      `json:"doing"`       // "starting", "loading", "reading", "stopped"
-	Faults   []string    `json:"faults"`      // what does not work now: "hub", "clickhouse", "rejected"
+	Faults   []string    `json:"faults"`      // what does not work now: "hub", "clickhouse", "rejected"; cmd/internal/consumer adds "lineage"
 	Log      string      `json:"log"`         // identity of the log, or "" while it is not known
 	Position uint64      `json:"position"`    // everything up to this sequence is in the graph
 	Last     uint64      `json:"last"`        // last sequence of the log, as it was a moment ago

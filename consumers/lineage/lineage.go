@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,7 +25,19 @@ type Lineage struct {
 	state *state     // of the graph up to position; nil when it has to be read anew
 	log   string
 	at    uint64
+
+	derived atomic.Uint64 // at, for those who only ask
+	failing atomic.Bool
 }
+
+// Status is how a Lineage is doing.
+type Status struct {
+	Derived uint64 // everything that follows from the log up to this sequence is published
+	Failing bool   // the last try did not work: it is made again and again
+}
+
+// Status is how the Lineage is doing now. It never waits.
+func (l *Lineage) Status() Status { return Status{l.derived.Load(), l.failing.Load()} }
 
 // New returns a Lineage that has not begun: it connects to nothing and starts nothing.
 func New(cfg Config) (*Lineage, error) {
@@ -57,6 +70,7 @@ func (l *Lineage) Run(ctx context.Context) error {
 		status, changed := l.cfg.Watch()
 		began := time.Now()
 		err := l.derive(ctx, status)
+		l.failing.Store(err != nil && ctx.Err() == nil)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -149,6 +163,7 @@ func (l *Lineage) catchUp(ctx context.Context) error {
 		return err
 	}
 	l.state, l.at = state, position.Written
+	l.derived.Store(l.at)
 	l.count(c, time.Since(began))
 	return nil
 }
@@ -176,6 +191,7 @@ func (l *Lineage) load(ctx context.Context, position graph.LineagePosition) ([]*
 		}
 	}
 	l.state, l.log, l.at = state, position.Log, position.Derived
+	l.derived.Store(l.at)
 	return missing, nil
 }
 

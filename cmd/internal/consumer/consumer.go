@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -139,6 +140,24 @@ func (c *Consumer) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", c.Healthz)
-	mux.HandleFunc("GET /readyz", c.Readyz)
+	mux.HandleFunc("GET /readyz", c.readyz)
 	return mux
+}
+
+// readyz answers 200 while the log is read, what is written is taken, and what follows from it is derived; 503
+// otherwise, and the body says what does not work.
+func (c *Consumer) readyz(w http.ResponseWriter, _ *http.Request) {
+	lineage := c.lineage.Status()
+	status := struct {
+		consumers.Status
+		Derived uint64 `json:"derived"` // what follows from everything up to this sequence is in the graph too
+	}{c.Status(), lineage.Derived}
+	if lineage.Failing {
+		status.Ready, status.Faults = false, append(status.Faults, "lineage")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if !status.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(status) // whoever asked has gone
 }

@@ -84,10 +84,9 @@ func (s *stage) await(wanted func(doing string, position uint64) bool) {
 	}
 }
 
-// deliver sends messages in order, and waits until they are in the graph.
-func (s *stage) deliver(messages []wire.Message) {
+// send sends messages in order, and returns the last sequence of the log.
+func (s *stage) send(messages []wire.Message) (last uint64) {
 	s.t.Helper()
-	var last uint64
 	futures := make([]jetstream.PubAckFuture, len(messages))
 	for i, m := range messages {
 		var err error
@@ -103,6 +102,13 @@ func (s *stage) deliver(messages []wire.Message) {
 			s.t.Fatal(err)
 		}
 	}
+	return last
+}
+
+// deliver sends messages, and waits until they, and what follows from them, are in the graph.
+func (s *stage) deliver(messages []wire.Message) {
+	s.t.Helper()
+	last := s.send(messages)
 	s.await(func(_ string, position uint64) bool { return position >= last })
 	for {
 		at, err := graph.NewLineage(s.conn, graph.WriterConfig{}).Position(s.t.Context())
