@@ -11,6 +11,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
 	"github.com/rolltrace/rolltrace/cmd/internal/centre"
@@ -59,6 +60,9 @@ func newQuestion[A any](cmd *cobra.Command, ask func(context.Context, *graph.Gra
 		if done, err := q.loader.Load(cmd.OutOrStdout()); done || err != nil {
 			return err
 		}
+		if err := checkFlags(cmd); err != nil {
+			return err
+		}
 		if q.asOf != "" {
 			at, err := parseTime("--as-of", q.asOf)
 			if err != nil {
@@ -80,6 +84,18 @@ func newQuestion[A any](cmd *cobra.Command, ask func(context.Context, *graph.Gra
 		return write(cmd.OutOrStdout(), answer)
 	}
 	return q
+}
+
+// checkFlags refuses flags that were given nothing: a variable that is not set, where something was to be asked for,
+// would ask for everything, or as of now.
+func checkFlags(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		empty := f.Value.Type() == "string" && f.Value.String() == "" || f.Value.Type() == "stringSlice" && f.Value.String() == "[]"
+		if empty && err == nil {
+			err = boot.Wrongf("--%s: is empty: want a value, or leave it out", f.Name)
+		}
+	})
+	return err
 }
 
 // parseTime reads the time of a flag. A time that no movement can have would give an answer that looks like "nowhere".

@@ -97,6 +97,10 @@ func TestScript(t *testing.T) {
 			"occupy":   occupy,
 			"appears":  appears,
 			"code":     code,
+			"no":       no,
+			"wrong":    wrong,
+			"each":     each,
+			"times":    times,
 		},
 	})
 }

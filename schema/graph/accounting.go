@@ -105,7 +105,7 @@ func (g *Graph) Accounting(ctx context.Context, q AccountingQuestion) (*Accounti
 		return nil, err
 	}
 	if len(a.Entries) == 0 {
-		if err := g.checkKnown(ctx, q.At); err != nil {
+		if err := notes.checkKnown(ctx, q.At); err != nil {
 			return nil, err
 		}
 		notes.none("movements")

@@ -105,7 +105,7 @@ func (g *Graph) Copies(ctx context.Context, q CopiesQuestion) (*Copies, error) {
 	}
 	switch {
 	case len(a.Destroyed) == 0:
-		if err := g.checkKnown(ctx, q.At); err != nil {
+		if err := notes.checkKnown(ctx, q.At); err != nil {
 			return nil, err
 		}
 		notes.none("electors that were destroyed there and have not come back")

@@ -130,10 +130,19 @@ func (g *Graph) dossier(ctx context.Context, q ElectorQuestion, notes *notes) (*
 	}
 	d := &Dossier{SeedOf: []MovementRef{}, Movements: []Movement{}}
 	known := 0
+	var first schema.Time
 	for _, e := range found {
-		movements, err := g.movementsOf(ctx, e, carried, q.AsOf)
+		movements, err := g.movementsOf(ctx, e, carried)
 		if err != nil {
 			return nil, err
+		}
+		for _, m := range movements { // in order
+			if m.Outcome != schema.Retracted && (first.IsZero() || m.OccurredAt.Before(first.Time)) {
+				first = m.OccurredAt
+			}
+		}
+		if !q.AsOf.IsZero() {
+			movements = slices.DeleteFunc(movements, func(m Movement) bool { return m.OccurredAt.After(q.AsOf.Time) })
 		}
 		if len(movements) > 0 {
 			known++
@@ -151,6 +160,7 @@ func (g *Graph) dossier(ctx context.Context, q ElectorQuestion, notes *notes) (*
 	if known > 1 {
 		return nil, fmt.Errorf("%w: the key is known in %d id spaces: say in which", ErrMalformed, known)
 	}
+	notes.later("movement of this elector", first)
 	return d, nil
 }
 
@@ -179,6 +189,12 @@ func (g *Graph) findElector(ctx context.Context, q ElectorQuestion) ([]numbered,
 	}, "SELECT DISTINCT space, number FROM internal_number WHERE key = $1", uint64(q.Key))
 	if err == nil && len(found) == 0 {
 		err = ErrUnknownElector
+		asked := func(is Count) bool {
+			return (q.IDSpace == "" || q.IDSpace == is.IDSpace) && (q.KeyID == "" || q.KeyID == is.KeyID)
+		}
+		if q.IDSpace != "" && !slices.ContainsFunc(slices.Collect(maps.Values(spaces)), asked) {
+			err = &refusal{text: ErrUnknownKeys.Error(), causes: []error{ErrUnknownKeys, ErrUnknownElector}}
+		}
 	}
 	slices.SortFunc(found, func(x, y numbered) int { return compareCounts(x.Count, y.Count) })
 	return found, err
@@ -186,7 +202,7 @@ func (g *Graph) findElector(ctx context.Context, q ElectorQuestion) ([]numbered,
 
 // movementsOf returns the movements that carried an elector, in order, whether they were listed, or derived in the
 // generations that count.
-func (g *Graph) movementsOf(ctx context.Context, e numbered, carried map[uint32]uint64, asOf schema.Time) ([]Movement, error) {
+func (g *Graph) movementsOf(ctx context.Context, e numbered, carried map[uint32]uint64) ([]Movement, error) {
 	modes := map[uint32]map[schema.Mode]bool{}
 	var mu sync.Mutex
 	lookups := []string{
@@ -231,7 +247,7 @@ func (g *Graph) movementsOf(ctx context.Context, e numbered, carried map[uint32]
 		if err := rows.ScanStruct(&row); err != nil {
 			return err
 		}
-		if modes[row.Number][schema.Mode(row.Mode)] && (asOf.IsZero() || !row.OccurredAt.After(asOf.Time)) {
+		if modes[row.Number][schema.Mode(row.Mode)] {
 			out = append(out, row.movement())
 		}
 		return nil

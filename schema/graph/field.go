@@ -95,7 +95,7 @@ func (g *Graph) Fields(ctx context.Context, q FieldsQuestion) (*Fields, error) {
 		notes.none("electors")
 	}
 	for _, at := range check {
-		if err := g.checkKnown(ctx, at); err != nil {
+		if err := notes.checkKnown(ctx, at); err != nil {
 			return nil, err
 		}
 	}

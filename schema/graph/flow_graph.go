@@ -143,7 +143,7 @@ func (g *Graph) Flow(ctx context.Context, q FlowQuestion) (*Flow, error) {
 	found.answer(a, moves, spaces)
 	for _, at := range []string{q.Of, q.From, q.To} {
 		if len(a.Edges) == 0 && at != "" {
-			if err := g.checkKnown(ctx, at); err != nil {
+			if err := notes.checkKnown(ctx, at); err != nil {
 				return nil, err
 			}
 		}
@@ -195,6 +195,9 @@ func (g *Graph) findMovement(ctx context.Context, text string) (*Movement, uint3
 		ref = MovementRef{parts[0], parts[1], parts[2]}
 	default:
 		return nil, 0, fmt.Errorf("%w: movement %q: want an id, or org/sidecar/id", ErrMalformed, text)
+	}
+	if !schema.ValidID(strings.ToLower(ref.ID)) {
+		return nil, 0, fmt.Errorf("%w: movement %q: want a UUIDv7 as its id", ErrMalformed, text)
 	}
 	var found []movementRow
 	err := g.ask(ctx, "look up movement", func(rows driver.Rows) error {

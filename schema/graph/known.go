@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -28,14 +29,18 @@ func (m *missing) Error() string {
 
 func (m *missing) Unwrap() error { return m.why }
 
-// checkKnown returns ErrUnknownPlace, with the nearest names, unless a movement names at, whenever, or a sidecar covers it.
-func (g *Graph) checkKnown(ctx context.Context, at string) error {
+// checkKnown returns ErrUnknownPlace, with the nearest names, unless a movement names at, whenever, or a sidecar covers
+// it. If the first such movement began after the time asked for, a note says so.
+func (n *notes) checkKnown(ctx context.Context, at string) error {
 	var known bool
-	err := g.conn.QueryRow(ctx, "SELECT count() > 0 FROM places WHERE place = $1 OR org = $1", at).Scan(&known)
+	var first *time.Time
+	g := n.g
+	err := g.conn.QueryRow(ctx, "SELECT count() > 0, min(first_at) FROM places WHERE place = $1 OR org = $1", at).Scan(&known, &first)
 	if err != nil {
 		return fmt.Errorf("look up place: %w", explain(err))
 	}
 	if known {
+		n.later("movement that names "+at, atOrZero(first))
 		return nil
 	}
 	unknown := &missing{asked: at, why: ErrUnknownPlace}

@@ -96,7 +96,7 @@ func (g *Graph) Movements(ctx context.Context, q MovementQuestion) (*Movements, 
 		if err := checkAt(end.at); err != nil {
 			return nil, err
 		}
-		if err := g.checkKnown(ctx, end.at); err != nil {
+		if err := notes.checkKnown(ctx, end.at); err != nil {
 			return nil, err
 		}
 		add(end.condition, end.at)

@@ -18,6 +18,8 @@ import (
 // others make it incomplete.
 const (
 	CodeNone            = "none"             // nothing is recorded: which is not the same as nothing being there
+	CodeLater           = "later"            // what was asked for is recorded of later than the time asked for only
+	CodeFuture          = "future"           // the time asked for has not come yet
 	CodeOpen            = "open"             // movements that are open: more electors may follow
 	CodeFailed          = "failed"           // movements that failed: what had gone is counted
 	CodeCounted         = "counted"          // movements of which only a number of records is known
@@ -66,7 +68,7 @@ type CoverageRow struct {
 }
 
 // besides are the codes of what is said beside an answer: it is as complete as it would be without.
-var besides = []string{CodeNone, CodeAttested, CodeNoRecorder, CodeElsewhere}
+var besides = []string{CodeNone, CodeLater, CodeAttested, CodeNoRecorder, CodeElsewhere}
 
 // notes gathers the notes of one answer. What is not known at large is read while the question is being answered.
 type notes struct {
@@ -112,6 +114,34 @@ func (n *notes) none(what string) {
 	n.said = append(n.said, Note{Code: CodeNone, Text: "none recorded: no " + what + " that match"})
 }
 
+// later says when what was asked for was first recorded, if that is after the time asked for.
+func (n *notes) later(what string, first schema.Time) {
+	if !n.asOf.IsZero() && first.After(n.asOf.Time) {
+		n.said = append(n.said, Note{Code: CodeLater, Text: fmt.Sprintf("the first %s began at %s, after the time asked for", what, first)})
+	}
+}
+
+// time says what there is to say of the time asked for: that it has not come yet, or, where nothing was found, that
+// nothing at all is recorded of before.
+func (n *notes) time(ctx context.Context) error {
+	if n.asOf.After(n.g.now()) {
+		n.said = append(n.said, Note{Code: CodeFuture, Text: "the time asked for has not come yet: what goes on until then is not known"})
+	}
+	said := func(code string) bool {
+		return slices.ContainsFunc(n.said, func(n Note) bool { return n.Code == code })
+	}
+	if n.asOf.IsZero() || !said(CodeNone) || said(CodeLater) {
+		return nil
+	}
+	var first *time.Time
+	err := n.g.conn.QueryRow(ctx, "SELECT minOrNull(occurred_at) FROM internal_listing WHERE outcome != 'retracted'").Scan(&first)
+	if err != nil {
+		return fmt.Errorf("look for the first movement: %w", explain(err))
+	}
+	n.later("movement that is recorded", atOrZero(first))
+	return nil
+}
+
 func (n *notes) cut(limit int, what string) {
 	n.said = append(n.said, Note{Code: CodeCut, Count: uint64(limit), Text: fmt.Sprintf("only the first %s %s are listed", thousands(uint64(limit)), what)})
 }
@@ -155,6 +185,9 @@ func (n *notes) answer(s scope) (Answer, error) {
 		}
 		n.coverage = append(n.coverage, clock...)
 	}
+	if err := n.time(n.ctx); err != nil {
+		return Answer{}, err
+	}
 	concerns := s()
 	a := Answer{AsOf: n.asOf, Complete: true, Notes: append([]Note{}, n.said...)}
 	a.Notes = append(a.Notes, n.movements(concerns)...)
@@ -170,7 +203,7 @@ func (n *notes) answer(s scope) (Answer, error) {
 	return a, nil
 }
 
-var codes = []string{CodeNone, CodeOpen, CodeFailed, CodeCounted, CodeWhole, CodeChunksMissing, CodeUnknownMovement, CodeUnknownKind, CodeClock, CodeOriginUnknown,
+var codes = []string{CodeNone, CodeLater, CodeFuture, CodeOpen, CodeFailed, CodeCounted, CodeWhole, CodeChunksMissing, CodeUnknownMovement, CodeUnknownKind, CodeClock, CodeOriginUnknown,
 	CodeAttested, CodeNoRecorder, CodeHole, CodeGap, CodeSilent, CodeElsewhere, CodeRejected, CodeParked, CodeBehind, CodeUnderived, CodeCut}
 
 // movements makes one note for each code, and one for each attested destroy.

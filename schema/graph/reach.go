@@ -92,7 +92,7 @@ func (g *Graph) reach(ctx context.Context, q ReachQuestion, upstream bool) (*Rea
 	slices.SortFunc(a.Places, func(x, y ReachAt) int { return cmp.Or(cmp.Compare(x.Hops, y.Hops), cmp.Compare(x.Place, y.Place)) })
 
 	if len(a.Places) == 0 && len(a.Organisations) == 0 {
-		if err := g.checkKnown(ctx, q.At); err != nil {
+		if err := notes.checkKnown(ctx, q.At); err != nil {
 			return nil, err
 		}
 		notes.none("movements")

@@ -63,7 +63,7 @@ func (g *Graph) Route(ctx context.Context, q RouteQuestion) (*Route, error) {
 	entries := routes.entries(q.To)
 	switch {
 	case len(entries) == 0:
-		if err := g.checkKnown(ctx, q.To); err != nil {
+		if err := notes.checkKnown(ctx, q.To); err != nil {
 			return nil, err
 		}
 		notes.none("movements that brought this elector there")

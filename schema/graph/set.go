@@ -71,7 +71,7 @@ func (g *Graph) Electors(ctx context.Context, q ElectorsQuestion) (*Electors, er
 		return nil, err
 	}
 	if len(a.Electors) == 0 {
-		if err := g.checkKnown(ctx, q.At); err != nil {
+		if err := notes.checkKnown(ctx, q.At); err != nil {
 			return nil, err
 		}
 		notes.none("electors")
