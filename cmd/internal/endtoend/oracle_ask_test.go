@@ -54,6 +54,10 @@ const (
 	askFlowTo       = "flow-to"
 	askFlowMovement = "flow-movement"
 
+	askMatch      = "match" // these, and views, only in two orders of arrival
+	askAccounting = "accounting"
+	askOverview   = "overview"
+
 	askReachView   = "reach-view"
 	askSourcesView = "sources-view"
 	askRouteView   = "route-view"
@@ -111,7 +115,7 @@ func randomQuestion(random *rand.Rand, ask string) question {
 	if random.IntN(3) == 0 {
 		q.At = schema.Place(q.At).Org()
 	}
-	if ask == askFlowMovement {
+	if ask == askFlowMovement || ask == askMatch {
 		q.Movement = random.IntN(1000)
 	}
 	if ask == askElector || ask == askRoute || ask == askRouteView {
