@@ -49,6 +49,7 @@ const (
 	askUsed      = "used"
 	askFields    = "fields"
 
+	askFlow         = "flow"
 	askFlowOf       = "flow-of"
 	askFlowFrom     = "flow-from"
 	askFlowTo       = "flow-to"
@@ -64,7 +65,7 @@ const (
 )
 
 func (q question) everything() bool {
-	return slices.Contains([]string{askCounts, askKeys, askCoverage, askHoles, askDerived, askElectorPlaces, askMovementElectors, askPlaces, askUsed}, q.Ask)
+	return slices.Contains([]string{askCounts, askKeys, askCoverage, askHoles, askDerived, askElectorPlaces, askMovementElectors, askPlaces, askUsed, askFlow}, q.Ask)
 }
 
 // aboutEverything asks as of now, and, if the histories have arrived, as of each moment.
@@ -78,7 +79,8 @@ func aboutEverything(arrived bool) []question {
 	if arrived {
 		then := oracle.Moment(oracle.Moments / 2)
 		out = append(out, question{Ask: askKeys, AsOf: then}, question{Ask: askElectorPlaces},
-			question{Ask: askMovementElectors}, question{Ask: askMovementElectors, AsOf: then}, question{Ask: askPlaces}, question{Ask: askPlaces, AsOf: then})
+			question{Ask: askMovementElectors}, question{Ask: askMovementElectors, AsOf: then}, question{Ask: askPlaces}, question{Ask: askPlaces, AsOf: then},
+			question{Ask: askFlow}, question{Ask: askFlow, AsOf: then})
 	}
 	return out
 }
@@ -138,6 +140,8 @@ func (s *stage) askAll(q question, all []*played) {
 		s.compareHoles(q, all)
 	case askUsed:
 		s.compareUsed(q, all)
+	case askFlow:
+		s.compareFlows(q, all)
 	case askDerived:
 		s.compareDerived(q, all)
 	case askElectorPlaces:

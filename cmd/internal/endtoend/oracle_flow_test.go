@@ -75,16 +75,23 @@ func (s *stage) compareFlow(q question, p *played, w *oracle.World, at string) {
 		return
 	}
 	have := countLines("electors", a.Electors)
+	answeredFlow(a, func(_ string, lines ...string) { have = append(have, lines...) })
+	p.differ(q, have, want)
+	p.notes(q, w, a.Answer)
+}
+
+// answeredFlow hands over the lines of an answer, with a name that says of which history they are.
+func answeredFlow(a *graph.Flow, add func(name string, lines ...string)) {
 	pass := func(from, to string, f graph.FlowPass) {
 		name := from + " > " + to
-		have = append(have, fmt.Sprintf("%s by %d, %s to %s", name, f.Movements, f.FirstAt, f.LastAt))
-		have = append(have, countLines(name, f.Electors)...)
+		add(from, fmt.Sprintf("%s by %d, %s to %s", name, f.Movements, f.FirstAt, f.LastAt))
+		add(from, countLines(name, f.Electors)...)
 	}
 	end := func(name string, f graph.FlowEnd) {
-		have = append(have, fmt.Sprintf("%s destroyed %s, arrived %s to %s", name, f.DestroyedAt, f.FirstAt, f.LastAt))
-		have = append(have, countLines(name, f.Electors)...)
-		have = append(have, countLines(name+" held", f.Held)...)
-		have = append(have, countLines(name+" destroyed", f.Destroyed)...)
+		add(name, fmt.Sprintf("%s destroyed %s, arrived %s to %s", name, f.DestroyedAt, f.FirstAt, f.LastAt))
+		add(name, countLines(name, f.Electors)...)
+		add(name, countLines(name+" held", f.Held)...)
+		add(name, countLines(name+" destroyed", f.Destroyed)...)
 	}
 	for _, e := range a.Edges {
 		pass(string(e.From), string(e.To), e.FlowPass)
@@ -98,6 +105,24 @@ func (s *stage) compareFlow(q question, p *played, w *oracle.World, at string) {
 	for _, place := range a.Places {
 		end(string(place.Place), place.FlowEnd)
 	}
-	p.differ(q, have, want)
-	p.notes(q, w, a.Answer)
+}
+
+// compareFlows compares the whole graph: every edge and every end of all histories at once.
+func (s *stage) compareFlows(q question, all []*played) {
+	s.t.Helper()
+	a, err := s.graph.Flow(s.t.Context(), graph.FlowQuestion{AsOf: q.AsOf, Limit: -1})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	have := &lines{of: map[string][]string{}}
+	answeredFlow(a, func(name string, lines ...string) {
+		for _, line := range lines {
+			have.add(name, "%s", line)
+		}
+	})
+	each(all, func(p *played) {
+		f := p.world(q.AsOf).Flow(nil, "", "", nil)
+		f.Electors = oracle.Set{} // of all histories together
+		p.differ(q, have.of[p.prefix], flowLines(f))
+	})
 }
