@@ -54,6 +54,9 @@ func (r *Elector) view() *view {
 		v.Figures = []figure{{[]string{grouped(len(d.Organisations))}, "organisations reached"}, {[]string{grouped(len(d.Places))}, "places reached"}, {[]string{grouped(held)}, "places that hold it"},
 			{[]string{grouped(moved)}, "movements"}}
 	}
+	if n := len(d.SeedOf); n > 0 {
+		v.Lead = append(v.Lead, fmt.Sprintf("The entry is a seed: it was invented and put into a copy, by %s, so that this copy can be told from others. It is nobody.", plural(n, "movement", "movements")))
+	}
 	var out, within, destroyed []graph.Entry
 	for _, e := range r.Entries {
 		switch {
