@@ -11,18 +11,9 @@ import (
 
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
 	"github.com/rolltrace/rolltrace/consumers/policy"
-	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
-
-// findingsAnswer is the JSON of `rolltrace findings`.
-type findingsAnswer struct {
-	AsOf     schema.Time           `json:"as_of"`    // time that the rules were asked about
-	Position uint64                `json:"position"` // log message up to which everything was taken into account
-	Stopped  []string              `json:"stopped"`  // rules that took too long: what they would have found is not known
-	Findings []graph.StoredFinding `json:"findings"`
-}
 
 func findingsCommand() *cobra.Command {
 	open, rule, rules := false, "", ""
@@ -40,7 +31,7 @@ A finding is open until somebody decides about it (ack, suppress), or late news 
   rolltrace findings ack 0123… --by u0412 --why "the printer was called"`,
 		Args: cobra.NoArgs,
 	}
-	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, _ []string) (*findingsAnswer, error) {
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, _ []string) (*policy.Answer, error) {
 		set, err := policy.Load(rules)
 		if err != nil {
 			return nil, faultsOf(err, cmd.ErrOrStderr(), "rules")
@@ -48,22 +39,14 @@ A finding is open until somebody decides about it (ack, suppress), or late news 
 		if rule != "" && !slices.ContainsFunc(set.All(), func(r *policy.Rule) bool { return r.ID == rule }) {
 			return nil, boot.Wrongf("--rule %q: no such rule: \"rolltrace policy list\" tells them", rule)
 		}
-		a := &findingsAnswer{Stopped: []string{}}
-		var all []graph.StoredFinding
-		if q.asOfAt.IsZero() {
-			var position graph.FindingPosition
-			all, position, err = g.Findings(ctx)
-			a.AsOf, a.Position = position.AsOf, position.Position
-		} else {
-			all, err = a.ask(ctx, g, set, q.asOfAt)
+		a, err := policy.Ask(ctx, g, set, q.asOfAt)
+		if err != nil {
+			return nil, err
 		}
-		a.Findings = []graph.StoredFinding{}
-		for _, f := range all {
-			if (rule == "" || f.Rule == rule) && (!open || f.Status == graph.FindingOpen) {
-				a.Findings = append(a.Findings, f)
-			}
-		}
-		return a, err
+		a.Findings = slices.DeleteFunc(a.Findings, func(f graph.StoredFinding) bool {
+			return rule != "" && f.Rule != rule || open && f.Status != graph.FindingOpen
+		})
+		return a, nil
 	}, writeFindings).withAsOf(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&open, "open", false, "only those that are open: neither resolved nor decided about")
@@ -75,30 +58,7 @@ A finding is open until somebody decides about it (ack, suppress), or late news 
 	return cmd
 }
 
-// ask asks the rules about a time, and adds what was decided until then.
-func (a *findingsAnswer) ask(ctx context.Context, g *graph.Graph, set *policy.Rules, asOf schema.Time) ([]graph.StoredFinding, error) {
-	result, err := policy.Evaluate(ctx, g, set, asOf)
-	if err != nil {
-		return nil, err
-	}
-	rulings, err := g.Rulings(ctx, asOf)
-	if err != nil {
-		return nil, err
-	}
-	a.AsOf, a.Position, a.Stopped = result.AsOf, result.Position, append(a.Stopped, result.Stopped...)
-	var all []graph.StoredFinding
-	for _, f := range result.Findings {
-		r := rulings[f.ID]
-		status := map[string]string{wire.Acknowledge: "acknowledged", wire.Suppress: "suppressed"}[r.What]
-		if status == "" {
-			status = graph.FindingOpen
-		}
-		all = append(all, graph.StoredFinding{Finding: f, Status: status, RuledAt: r.At, RuledBy: r.By, RuledWhy: r.Why})
-	}
-	return all, nil
-}
-
-func writeFindings(w io.Writer, a *findingsAnswer) error {
+func writeFindings(w io.Writer, a *policy.Answer) error {
 	p := &page{w: w}
 	t := newTable(text("since (UTC)"), text("severity"), text("rule"), text("status"), text("what was found"), text("finding"))
 	for _, f := range a.Findings {

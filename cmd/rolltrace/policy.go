@@ -69,19 +69,16 @@ nobody is alerted. A file with a fault (an expression that does not compile, or 
 its line.`,
 		Example: "  rolltrace policy test rules/bulk-movement.yaml --as-of 2026-04-01",
 	}
-	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, args []string) (*findingsAnswer, error) {
+	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, args []string) (*policy.Answer, error) {
 		set, err := policy.Read(args...)
 		if err != nil {
 			return nil, faultsOf(err, cmd.ErrOrStderr(), "rules")
 		}
-		a := &findingsAnswer{Stopped: []string{}, Findings: []graph.StoredFinding{}}
 		asOf := q.asOfAt
 		if asOf.IsZero() {
 			asOf = schema.At(time.Now())
 		}
-		all, err := a.ask(ctx, g, set, asOf)
-		a.Findings = append(a.Findings, all...)
-		return a, err
+		return policy.Ask(ctx, g, set, asOf)
 	}, writeFindings).withAsOf(cmd)
 	return cmd
 }

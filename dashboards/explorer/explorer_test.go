@@ -82,14 +82,14 @@ func TestGuard(t *testing.T) {
 		"an unknown field":                  {request(t, "POST", open.URL+"/api/elector", `{"SECRET77": 1}`), 400, "want a JSON document"},
 		"too much":                          {request(t, "POST", open.URL+"/api/elector", `{"identifier": "`+strings.Repeat("SECRET77", 1<<14)+`"}`), 413, ""},
 		"a list, without a key file":        {request(t, "POST", open.URL+"/api/match?id=a", "a\nSECRET77\n"), 400, "rolltrace match"},
-		"findings, without rules":           {request(t, "GET", open.URL+"/api/findings", ""), 400, "no rules"},
-		"no token":                          {request(t, "GET", closed.URL+"/api/centre", ""), 401, "want a token"},
-		"a wrong token":                     {request(t, "GET", closed.URL+"/api/centre", "", "Authorization", "Bearer "+token+"x"), 401, "want a token"},
-		"a token":                           {request(t, "GET", closed.URL+"/api/centre", "", "Authorization", "Bearer "+token), 200, `"reader":"privacy-officer"`},
-		"a token, by another name":          {request(t, "GET", closed.URL+"/api/centre", "", "Authorization", "Bearer "+token, "Host", "rolltrace.example"), 200, "privacy-officer"},
-		"a cookie that nobody gave":         {request(t, "GET", closed.URL+"/api/centre", "", "Cookie", "rolltrace-session=1"), 401, "want a token"},
-		"a login with a wrong token":        {request(t, "POST", closed.URL+"/api/session", `{"token": "SECRET77"}`), 401, "not known"},
-		"the page, for anybody":             {request(t, "GET", closed.URL+"/", ""), 200, "<title>Rolltrace</title>"},
+
+		"no token":                   {request(t, "GET", closed.URL+"/api/centre", ""), 401, "want a token"},
+		"a wrong token":              {request(t, "GET", closed.URL+"/api/centre", "", "Authorization", "Bearer "+token+"x"), 401, "want a token"},
+		"a token":                    {request(t, "GET", closed.URL+"/api/centre", "", "Authorization", "Bearer "+token), 200, `"reader":"privacy-officer"`},
+		"a token, by another name":   {request(t, "GET", closed.URL+"/api/centre", "", "Authorization", "Bearer "+token, "Host", "rolltrace.example"), 200, "privacy-officer"},
+		"a cookie that nobody gave":  {request(t, "GET", closed.URL+"/api/centre", "", "Cookie", "rolltrace-session=1"), 401, "want a token"},
+		"a login with a wrong token": {request(t, "POST", closed.URL+"/api/session", `{"token": "SECRET77"}`), 401, "not known"},
+		"the page, for anybody":      {request(t, "GET", closed.URL+"/", ""), 200, "<title>Rolltrace</title>"},
 	}
 	for name, test := range tests {
 		status, body := get(t, test.r)

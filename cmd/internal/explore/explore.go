@@ -17,6 +17,7 @@ import (
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
 	"github.com/rolltrace/rolltrace/cmd/internal/found"
 	"github.com/rolltrace/rolltrace/cmd/internal/status"
+	"github.com/rolltrace/rolltrace/consumers/policy"
 	"github.com/rolltrace/rolltrace/dashboards/explorer"
 	"github.com/rolltrace/rolltrace/producers/delimited"
 	"github.com/rolltrace/rolltrace/producers/pseudonym"
@@ -35,6 +36,8 @@ type Config struct {
 	Tokens string `yaml:"tokens" doc:"file with a line NAME:TOKEN for each reader of the page; a token has 32 characters or more"`
 	// ElectorKey is the key file for looking up identifiers. Defaults to none: electors are looked up by elector key.
 	ElectorKey string `yaml:"elector_key" doc:"key file under which the elector keys were made: with it the page looks up identifiers, and found lists"`
+	// Rules is a folder with rules of one's own beside the shipped ones: those of the consumer. Defaults to none.
+	Rules string `yaml:"-"`
 }
 
 // minToken is the least length of a token, in characters: 32 random ones cannot be guessed.
@@ -148,6 +151,12 @@ func (p *Page) Serve(ctx context.Context, dsn string, log zerolog.Logger) error 
 	}
 	defer func() { _ = conn.Close() }()
 	cfg := explorer.Config{Graph: graph.New(conn, graph.Config{}), Readers: p.readers, Version: boot.Build(), Log: log}
+	rules, err := policy.Load(p.cfg.Rules)
+	if err != nil {
+		p.Close()
+		return err
+	}
+	cfg.Findings = func(ctx context.Context, asOf schema.Time) (any, error) { return policy.Ask(ctx, cfg.Graph, rules, asOf) }
 	if p.secret != nil {
 		cfg.Elector = p.elector
 		cfg.Match = func(ctx context.Context, q explorer.MatchQuestion) (any, error) { return p.match(ctx, cfg.Graph, q) }

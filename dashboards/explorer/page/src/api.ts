@@ -42,14 +42,21 @@ export interface Dossier extends Answer {
 }
 
 export interface MatchCopy {
-  what: string; org: string; place: string; since: string; electors: number; matched: number; held: number; share_of_found: number; share_of_copy: number
+  what: string; org: string; place: string; since: string; electors: number; matched: number; held: number; seeds: number; seeds_found: number; share_of_found: number; share_of_copy: number
   evidence_bits: number; chance_log10: number; tied: boolean; only_first: number; only_first_found: number; only_here: number; only_here_found: number; route: Step[]
 }
 export interface Match extends Answer {
-  found: { id_space: string; records: number; unkeyed: number; keys: number; known: number; unknown: number }
+  found: { id_space: string; records: number; unkeyed: number; keys: number; known: number; unknown: number; seeds: number }
+  seedings: { place: string; occurred_at: string; seeds: number; found: number }[]
   considered: number
   copies: MatchCopy[]
 }
+
+export interface Finding {
+  id: string; rule: string; severity: string; title: string; text: string; on: string; subject: string; since: string; places: string[]; organisations: string[]; electors: number
+  status: string; ruled_by: string; ruled_why: string; ruled_at: string
+}
+export interface Findings { as_of: string; stopped: string[]; findings: Finding[] }
 
 /** A Fault is what a question was answered with instead of an answer. */
 export class Fault extends Error {

@@ -41,10 +41,21 @@ export function FoundView({ centre, asOf, go }: { centre: Centre; asOf: string; 
       <Section title={text.found} asked={asked}>{a => (
         <>
           <p class="large" data-count="found">{text.foundIn(forms.number(a.found.known), forms.number(a.found.keys), forms.number(a.found.records))}</p>
+          {a.seedings.length > 0 && <>
+            <h4>{text.seedings}</h4>
+            <Table caption={text.seedings} rows={a.seedings} columns={[
+              { title: text.copy, cell: s => <Place at={s.place} go={go} /> },
+              { title: text.when, cell: s => forms.time(s.occurred_at) },
+              { title: text.putIn, number: true, cell: s => forms.number(s.seeds) },
+              { title: text.inList, number: true, cell: s => forms.number(s.found) },
+            ]} />
+          </>}
+          <h4>{text.copies2}</h4>
           <Table<MatchCopy> caption={text.copies2} rows={a.copies} columns={[
             { title: text.copy, cell: c => <><Place at={c.place} go={go} /> <small>{c.what}</small>{c.tied && c !== a.copies[0] && <> <em>{text.tied}</em></>}</> },
             { title: text.electors, number: true, cell: c => forms.number(c.electors) },
             { title: text.inList, number: true, cell: c => forms.number(c.matched) },
+            ...(a.found.seeds > 0 ? [{ title: text.invented, number: true, cell: (c: MatchCopy) => `${forms.number(c.seeds_found)} / ${forms.number(c.seeds)}` }] : []),
             { title: text.ofList, number: true, cell: c => forms.share(c.share_of_found) },
             { title: text.ofCopy, number: true, cell: c => forms.share(c.share_of_copy) },
             { title: text.evidence, number: true, cell: c => forms.number(Math.round(c.evidence_bits)) },

@@ -2,6 +2,7 @@ import { render } from 'preact'
 import { useEffect, useId, useState } from 'preact/hooks'
 import { Fault, logout, tell, type Centre } from './api'
 import { ElectorView } from './elector'
+import { FindingsView } from './findings'
 import { FlowView } from './flow'
 import { FoundView } from './found'
 import { firstLanguage, keepLanguage, LanguageContext, languages, useText, type Language } from './text'
@@ -28,7 +29,7 @@ function Views({ change, leave }: { change: () => void; leave: () => void }) {
   const [where, go] = useWhere()
   const { answer: centre, fault } = useAnswer<Centre>('centre', {})
   const toFlow = (at: string) => go({ view: 'flow', at })
-  const views = [['flow', text.flow], ['elector', text.elector], ['found', text.found]] as const
+  const views = [['flow', text.flow], ['elector', text.elector], ['found', text.found], ...(centre?.findings ? [['findings', text.findings] as const] : [])] as const
   return (
     <>
       <a class="skip" href="#content" onClick={e => { e.preventDefault(); document.getElementById('content')?.focus() }}>{text.skip}</a>
@@ -41,6 +42,7 @@ function Views({ change, leave }: { change: () => void; leave: () => void }) {
         {fault && <p class="fault" role="alert" lang="en">{fault.message}</p>}
         {where.view === 'flow' && <FlowView where={where} go={go} />}
         {centre && where.view === 'elector' && <ElectorView centre={centre} asOf={where.asOf} go={toFlow} />}
+        {where.view === 'findings' && <FindingsView asOf={where.asOf} go={toFlow} />}
         {centre && where.view === 'found' && <FoundView centre={centre} asOf={where.asOf} go={toFlow} />}
       </main>
       <footer>{centre && <><span>Rolltrace {centre.version}</span>{centre.reader && <><span>{text.reader}: {centre.reader}</span><button type="button" class="link" onClick={leave}>{text.leave}</button></>}</>}</footer>

@@ -18,9 +18,10 @@ const en = {
   noIdentifiers: 'This page has no key file: electors are looked up by elector key.', reachedOrgs: (n: number, held: number) => `The record reached ${n} ${n === 1 ? 'organisation' : 'organisations'}, and is still held at ${held}.`,
   stillThere: 'Still there', yes: 'yes', no: 'no', destroyedAt: 'Destroyed', firstEntry: 'First came', lastEntry: 'Last came', steps: (n: number) => `${n} ${n === 1 ? 'movement' : 'movements'}`,
   foundTitle: 'A found list: which copy is it?', file: 'List (CSV, TSV)', column: 'Column with the identifiers', compare: 'Compare', foundHelp: 'The list is sent to this page’s own process; its identifiers become elector keys there, and it is not kept.',
-  noMatch: 'This page cannot compare lists: it has no key file.', findingsTitle: 'What is out of line', noFindings: 'No rules are applied here.', rule: 'Rule', severity: 'Severity', status: 'Status', opened: 'Opened', what: 'What',
+  noMatch: 'This page cannot compare lists: it has no key file.', findingsTitle: 'What is out of line', notAsked: 'The rules have not been asked yet.', askedAbout: (t: string) => `As of ${t} (UTC).`, openFindings: (n: number) => `${n} open ${n === 1 ? 'finding' : 'findings'}`, allFindings: 'those that were resolved or decided about too', rule: 'Rule', severity: 'Severity', status: 'Status', opened: 'Opened', what: 'What',
   login: 'Who is asking?', token: 'Token', enter: 'Enter', wrong: 'Wrong', leave: 'Leave', reader: 'Reader', people: 'people', placesOf: (n: number) => `${n} ${n === 1 ? 'place' : 'places'}`, table: 'The same as a table', by: 'by', details: 'Details',
   foundIn: (known: string, keys: string, records: string) => `${known} of ${keys} identifiers, in ${records} records, are on recorded movements.`, copies2: 'Copies that it can have come from, the most likely first',
+  seedings: 'Copies whose invented entries are in the list', putIn: 'Put in', invented: 'Invented entries',
   copy: 'Copy', tied: 'tied with the first', inList: 'In the list', ofList: 'Of the list', ofCopy: 'Of the copy', evidence: 'Evidence (bits)', chance: 'By chance', likely: 'likely', stillHeld: 'Still held',
 }
 type Texts = typeof en
@@ -40,9 +41,10 @@ const fr: Texts = {
   noIdentifiers: 'Cette page n’a pas de fichier de clé : les électeurs se cherchent par clé d’électeur.', reachedOrgs: (n, held) => `La fiche est arrivée dans ${n} ${n === 1 ? 'organisation' : 'organisations'}, et ${held} la ${held === 1 ? 'détient' : 'détiennent'} encore.`,
   stillThere: 'Encore là', yes: 'oui', no: 'non', destroyedAt: 'Détruite', firstEntry: 'Première arrivée', lastEntry: 'Dernière arrivée', steps: n => `${n} ${n === 1 ? 'mouvement' : 'mouvements'}`,
   foundTitle: 'Une liste trouvée : de quelle copie vient-elle ?', file: 'Liste (CSV, TSV)', column: 'Colonne des identifiants', compare: 'Comparer', foundHelp: 'La liste est envoyée au processus de cette page ; ses identifiants y deviennent des clés, et elle n’est pas conservée.',
-  noMatch: 'Cette page ne peut pas comparer de listes : elle n’a pas de fichier de clé.', findingsTitle: 'Ce qui sort du cadre', noFindings: 'Aucune règle n’est appliquée ici.', rule: 'Règle', severity: 'Gravité', status: 'État', opened: 'Ouvert', what: 'Constat',
+  noMatch: 'Cette page ne peut pas comparer de listes : elle n’a pas de fichier de clé.', findingsTitle: 'Ce qui sort du cadre', notAsked: 'Les règles n’ont pas encore été appliquées.', askedAbout: t => `En date du ${t} (UTC).`, openFindings: n => `${n} ${n === 1 ? 'constat ouvert' : 'constats ouverts'}`, allFindings: 'aussi ceux qui sont réglés ou décidés', rule: 'Règle', severity: 'Gravité', status: 'État', opened: 'Ouvert', what: 'Constat',
   login: 'Qui demande ?', token: 'Jeton', enter: 'Entrer', wrong: 'Refusé', leave: 'Quitter', reader: 'Lecteur', people: 'personnes', placesOf: n => `${n} ${n === 1 ? 'emplacement' : 'emplacements'}`, table: 'La même chose en tableau', by: 'par', details: 'Détails',
   foundIn: (known, keys, records) => `${known} des ${keys} identifiants, dans ${records} fiches, figurent dans des mouvements enregistrés.`, copies2: 'Copies dont elle peut venir, la plus probable d’abord',
+  seedings: 'Copies dont les entrées inventées sont dans la liste', putIn: 'Ajoutées', invented: 'Entrées inventées',
   copy: 'Copie', tied: 'à égalité avec la première', inList: 'Dans la liste', ofList: 'De la liste', ofCopy: 'De la copie', evidence: 'Indices (bits)', chance: 'Par hasard', likely: 'probable', stillHeld: 'Encore détenus',
 }
 
