@@ -43,6 +43,8 @@ type settings struct {
 	Trust consumers.Trust `yaml:"trust" doc:"whose signature counts: first (the signer of a sidecar's first message), any, or listed (under signers); none is first with nats_seed, else any"`
 	// Signers are the keys of sidecars: whoever is named here is believed with these alone.
 	Signers []signer `yaml:"signers" doc:"sidecars and the public nkeys that may sign for them"`
+	// Oversight is which rules are asked, and where alerts go.
+	Oversight consumer.Oversight `yaml:",inline"`
 	// Log is what is logged, and how.
 	Log logging.Config `yaml:"log"`
 }
@@ -85,7 +87,7 @@ func (s *settings) Validate() error {
 	if _, err := s.signers(); err != nil {
 		return err
 	}
-	return errors.Join(s.Explorer.Validate(), s.Hub.Validate())
+	return errors.Join(s.Explorer.Validate(), s.Oversight.Validate(), s.Hub.Validate())
 }
 
 func command() *cobra.Command {
@@ -155,7 +157,7 @@ func run(ctx context.Context, cfg *settings, stderr io.Writer) error {
 		return err
 	}
 	c, err := consumer.New(consumer.Options{
-		Hub: js, ClickHouse: cfg.ClickHouse.Reveal(), AcceptLost: cfg.AcceptLost, Signers: signers, Trust: cfg.trust(), Log: log,
+		Hub: js, ClickHouse: cfg.ClickHouse.Reveal(), AcceptLost: cfg.AcceptLost, Signers: signers, Trust: cfg.trust(), Oversight: cfg.Oversight, Log: log,
 	})
 	if err != nil {
 		return err

@@ -46,6 +46,8 @@ type upConfig struct {
 	HTTP string `yaml:"http" doc:"where /metrics, /healthz and /readyz are, on loopback; none likewise, or 127.0.0.1:9465"`
 	// Explorer is the page. Without an address (the default) it listens as the other parts do, 127.0.0.1:9466.
 	Explorer explore.Config `yaml:"explorer"`
+	// Oversight is which rules are asked, and where alerts go.
+	Oversight consumer.Oversight `yaml:",inline"`
 	// Log is what is logged, and how.
 	Log logging.Config `yaml:"log"`
 }
@@ -59,7 +61,7 @@ func (c *upConfig) Validate() error {
 	case (c.NATSCert == "") != (c.NATSKey == ""):
 		return errors.New("nats_tls_cert, nats_tls_key: want both or none")
 	}
-	return errors.Join(c.Explorer.Validate(), c.Hub.Validate())
+	return errors.Join(c.Explorer.Validate(), c.Oversight.Validate(), c.Hub.Validate())
 }
 
 func upCommand() *cobra.Command {
@@ -131,12 +133,12 @@ func up(ctx context.Context, cfg *upConfig, stdout, stderr io.Writer) (err error
 		return err
 	}
 	defer explorer.Close() // Serve has, unless something fails before
-	return consume(ctx, c, listener, explorer, log, stdout)
+	return consume(ctx, cfg, c, listener, explorer, log, stdout)
 }
 
 // consume runs the consumer of a centre, with metrics and health, and the explorer, and says where everything is.
-func consume(ctx context.Context, c *centre.Centre, listener net.Listener, explorer *explore.Page, log zerolog.Logger, stdout io.Writer) error {
-	reads, err := consumer.New(consumer.Options{Hub: c.Hub, ClickHouse: c.Writer, Log: log.With().Str("part", "consumer").Logger()})
+func consume(ctx context.Context, cfg *upConfig, c *centre.Centre, listener net.Listener, explorer *explore.Page, log zerolog.Logger, stdout io.Writer) error {
+	reads, err := consumer.New(consumer.Options{Hub: c.Hub, ClickHouse: c.Writer, Oversight: cfg.Oversight, Log: log.With().Str("part", "consumer").Logger()})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
@@ -17,10 +18,23 @@ import (
 // AlertSubject is where what a rule finds is published: "rolltrace.v1.alert.<rule>".
 func AlertSubject(rule string) string { return wire.Prefix + string(wire.TypeAlert) + "." + rule }
 
+// published is the body of an alert: the event, and what was decided about the finding before, if anything.
+type published struct {
+	graph.FindingEvent
+	Ruling string `json:"ruling"`
+}
+
 // alert publishes what is to be noted, before it is: whatever fails afterwards, it is published again.
 func (p *Policy) alert(ctx context.Context, events []graph.FindingEvent) error {
+	if len(events) == 0 {
+		return nil
+	}
+	rulings, err := p.cfg.Graph.Rulings(ctx, schema.At(p.cfg.Clock()))
+	if err != nil {
+		return err
+	}
 	for _, e := range events {
-		body, err := json.Marshal(e)
+		body, err := json.Marshal(published{e, rulings[e.ID].What})
 		if err != nil {
 			return err
 		}

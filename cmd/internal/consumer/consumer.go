@@ -34,10 +34,8 @@ type Options struct {
 	// Signers and Trust are those of consumers.Config. Default to anybody.
 	Signers map[consumers.Sidecar][]string
 	Trust   consumers.Trust
-	// Rules is a folder with rules of one's own beside the shipped ones. Defaults to none.
-	Rules string
-	// Webhook is where alerts go to, and Bearer the token that it wants. Default to nowhere, and none.
-	Webhook, Bearer string
+	// Oversight is which rules are asked, and where alerts go: those of an exercise go nowhere.
+	Oversight Oversight
 	// Exercise is whose log is read, into a graph of its own. Defaults to the real one.
 	Exercise stream.Exercise
 	// Log is the program's.
@@ -49,6 +47,7 @@ type Consumer struct {
 	*consumers.Consumer
 	lineage   *lineage.Lineage
 	policy    *policy.Policy
+	webhook   *policy.Webhook // or nil
 	graphs    []driver.Conn
 	numbering *numbering.Numbering
 	registry  *prometheus.Registry
@@ -56,9 +55,9 @@ type Consumer struct {
 
 // New puts a consumer together.
 func New(o Options) (*Consumer, error) {
-	rules, err := policy.Load(o.Rules)
+	rules, err := policy.Load(o.Oversight.Rules)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("rules: %w", err)
 	}
 	conn, err := graph.Open(o.ClickHouse)
 	if err != nil {
@@ -97,6 +96,7 @@ func New(o Options) (*Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
+	metrics := policy.NewMetrics(registry)
 	p, err := policy.New(policy.Config{
 		Graph:     graph.New(derived, graph.Config{}),
 		Findings:  graph.NewFindings(derived, graph.WriterConfig{}),
@@ -104,13 +104,22 @@ func New(o Options) (*Consumer, error) {
 		JetStream: o.Hub,
 		Exercise:  o.Exercise,
 		Watch:     c.Watch,
-		Metrics:   policy.NewMetrics(registry),
+		Metrics:   metrics,
 		Log:       o.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Consumer{Consumer: c, lineage: l, policy: p, graphs: []driver.Conn{conn, derived}, numbering: numbers, registry: registry}, nil
+	var webhook *policy.Webhook
+	if where := o.Oversight.Webhook; !where.IsZero() && o.Exercise == "" {
+		webhook, err = policy.NewWebhook(policy.WebhookConfig{
+			JetStream: o.Hub, URL: where.Reveal(), Bearer: o.Oversight.WebhookToken.Reveal(), Metrics: metrics, Log: o.Log,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return &Consumer{Consumer: c, lineage: l, policy: p, webhook: webhook, graphs: []driver.Conn{conn, derived}, numbering: numbers, registry: registry}, nil
 }
 
 // Run is that of consumers.Consumer, and of the lineage and the policy that follow it: one that cannot go on ends the other.
@@ -132,6 +141,9 @@ func (c *Consumer) Run(ctx context.Context) (err error) {
 	})
 	group.Go(func() error { return c.lineage.Run(deriving) })
 	group.Go(func() error { return c.policy.Run(deriving) })
+	if c.webhook != nil {
+		group.Go(func() error { return c.webhook.Run(deriving) })
+	}
 	return group.Wait()
 }
 
