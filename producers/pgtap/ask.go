@@ -18,8 +18,7 @@ const (
 
 // An asking is the deed whose table is being asked.
 type asking struct {
-	of     *pending // nil while none is
-	failed bool
+	of *pending // nil while none is
 }
 
 // unasked is a deed whose table has still to be asked; nil for none.
@@ -128,7 +127,6 @@ func (b *back) answered(r reply, kind byte, body []byte) (done bool) {
 			b.hidden.described = p
 		}
 	case 'E':
-		b.asking.failed = true
 		if b.hidden.active {
 			b.hidden.end().drop()
 		}
@@ -140,7 +138,9 @@ func (b *back) answered(r reply, kind byte, body []byte) (done bool) {
 		if r.item.flags&swallow != 0 {
 			return false
 		}
-		if d := b.asking.of; d.pile != nil && !d.deed.Nested && d.pile.records != d.records {
+		if d := b.asking.of; d == nil {
+			return true
+		} else if d.pile != nil && !d.deed.Nested && d.pile.records != d.records {
 			d.pile.drop() // somebody has changed the table since
 			d.pile = nil
 		} else if d.pile != nil {
@@ -159,6 +159,7 @@ func (b *back) ready(ctx context.Context, body []byte) (held bool, err error) {
 		return false, nil
 	}
 	status := body[0]
+	b.wrote.last, b.wrote.now = b.wrote.now, false
 	b.status.Store(uint32(status))
 	committed := b.state.ready(status)
 	for _, d := range committed {
@@ -181,6 +182,9 @@ func (b *back) ready(ctx context.Context, body []byte) (held bool, err error) {
 	b.waiting = nil
 	if err := b.commit(ctx, waiting); err != nil {
 		return false, err
+	}
+	if len(b.state.deeds) == 0 {
+		b.owes.Store(false)
 	}
 	if !b.state.altered {
 		b.track.settle()

@@ -54,9 +54,12 @@ type back struct {
 	hidden    hidden    // a result that is the tap's alone
 	returned  *pile     // what came back of the rows that the statement has changed
 	waiting   []pending // of a transaction that has committed: recorded when the request has ended
+	recorded  []pending // that are on their way to the outbox
 	asking    asking
-	changed   bool     // names may stand for something else when the transaction has committed
-	refined   struct { // the plan that was refined last
+	regret    regret
+	wrote     struct{ now, last bool } // something other than reading was done: in this request, and in the one before
+	changed   bool                     // names may stand for something else when the transaction has committed
+	refined   struct {                 // the plan that was refined last
 		from, to *plan
 		by       *Reading
 	}

@@ -38,6 +38,9 @@ func (b *back) openCopy(ctx context.Context, body []byte, of item) error {
 	if readable {
 		b.rows.copy = part.Copy
 	}
+	if b.regret.cause != nil { // its rows go to nobody
+		p = unseenPlan
+	}
 	if b.plan = p; b.plan.recordsElectors() {
 		b.begin(of)
 	}

@@ -67,6 +67,7 @@ func (b *back) deeds(ctx context.Context, of item, part *Part, tag string) error
 			continue
 		}
 		b.state.add(next)
+		b.owes.Store(true)
 	}
 	return nil
 }
@@ -196,7 +197,7 @@ func (b *back) miss(ctx context.Context, d pending) {
 
 // recordDeed records a deed, and returns when it is durable or, of a small one, when it is on its way: then settle waits for it.
 func (b *back) recordDeed(ctx context.Context, d pending) error {
-	defer d.pile.drop()
+	defer d.pile.drop() // d is changed below, the pile is not
 	route := b.tap.route(d.who)
 	p := &plan{mode: counted, text: d.text, fields: d.deed.Fields}
 	for _, place := range d.deed.From[:min(len(d.deed.From), schema.MaxInputs)] {
@@ -229,6 +230,8 @@ func (b *back) recordDeed(ctx context.Context, d pending) error {
 	f.plan = p.name
 	if batch := b.tap.ledger.add(f, p, b.recorder, h); batch != nil {
 		b.batches = append(b.batches, batch)
+		d.pile = nil
+		b.recorded = append(b.recorded, d)
 	}
 	return nil
 }
@@ -321,6 +324,7 @@ func (b *back) call(ctx context.Context, of item) error {
 	if !p.recordsElectors() {
 		return nil
 	}
+	b.wrote.now = true // for all that is known
 	b.plan = p
 	b.begin(of)
 	b.plan = nil

@@ -2,19 +2,16 @@ package pgtap_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/rolltrace/rolltrace/producers"
 	"github.com/rolltrace/rolltrace/producers/outbox"
 	"github.com/rolltrace/rolltrace/producers/pgtap"
 	"github.com/rolltrace/rolltrace/producers/pgtap/catalogue"
@@ -88,6 +85,7 @@ func newRecordingBench(t testing.TB, change func(*pgtap.Config)) (b *bench, data
 type record struct {
 	movements map[string]*schema.Movement // the newest revision of each
 	keys      map[string]map[schema.IDSpace][]schema.Key
+	gaps      []*wire.Gap
 }
 
 // read reads what an outbox holds.
@@ -129,6 +127,8 @@ func (r *record) take(t testing.TB, m wire.Message) {
 			r.keys[d.Movement] = map[schema.IDSpace][]schema.Key{}
 		}
 		r.keys[d.Movement][d.IDSpace] = append(r.keys[d.Movement][d.IDSpace], d.Keys...)
+	case decoded.Gap != nil:
+		r.gaps = append(r.gaps, decoded.Gap)
 	}
 }
 
@@ -360,59 +360,3 @@ func TestInterrupted(t *testing.T) {
 		}
 	}
 }
-
-// When the outbox is full nothing goes on unrecorded.
-func TestFullOutbox(t *testing.T) {
-	b, database := newRecordingBench(t, nil)
-	b.stop()
-	b.outbox = openOutbox(t, func(cfg *outbox.Config) {
-		cfg.MaxBytes, cfg.BlockTimeout = outbox.MinMaxBytes, 100*time.Millisecond
-	})
-	b.start(recording(b, func(cfg *pgtap.Config) { cfg.Retry = time.Hour }))
-	b.server.Run(t, database, "INSERT INTO voters SELECT i, 'x', NULL, 0, NULL FROM generate_series(1001, 400000) i")
-	conn := b.as(database, "full").PgConn()
-	rows := 0
-	results := conn.Exec(t.Context(), "SELECT id, repeat('x', 300) FROM voters") // more than the sockets hold
-	for results.NextResult() {
-		for results.ResultReader().NextRow() {
-			rows++
-		}
-	}
-	err := results.Close()
-	var fault *pgconn.PgError
-	if !errors.As(err, &fault) || fault.Code != "53100" || fault.Severity != "ERROR" {
-		t.Errorf("%v", err)
-	}
-	// While that is known, a statement that reads electors fails in the server: the transaction is as it says.
-	for _, ask := range []func() error{
-		func() error {
-			_, err := conn.Exec(t.Context(), "SELECT id FROM voters WHERE id = 1").ReadAll()
-			return err
-		},
-		func() error {
-			return conn.ExecParams(t.Context(), "SELECT id FROM voters WHERE id = $1", [][]byte{[]byte("1")}, nil, nil, nil).Read().Err
-		},
-	} {
-		if _, err := conn.Exec(t.Context(), "BEGIN; SELECT id FROM other LIMIT 1").ReadAll(); err != nil {
-			t.Fatal(err)
-		}
-		if err := ask(); !errors.As(err, &fault) || fault.Code != "53100" || fault.Severity != "ERROR" || conn.TxStatus() != 'E' {
-			t.Errorf("%v, in a transaction of state %q", err, conn.TxStatus())
-		}
-		if _, err := conn.Exec(t.Context(), "ROLLBACK").ReadAll(); err != nil {
-			t.Error(err)
-		}
-	}
-	// The server has cancelled it, and the session goes on with what is not recorded.
-	if _, err := conn.Exec(t.Context(), "SELECT count(*) FROM other; SELECT id FROM other LIMIT 1").ReadAll(); err != nil {
-		t.Errorf("afterwards: %v", err)
-	}
-	b.stop()
-	r := read(t, b.outbox)
-	have := r.electors("party-a/reports/full", schema.ElectorID)
-	if rows == 0 || rows > len(have) || rows == 400_000 {
-		t.Errorf("%d rows came, %d electors are recorded", rows, len(have))
-	}
-}
-
-var _ producers.Outbox = (*outbox.Outbox)(nil)

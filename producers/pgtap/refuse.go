@@ -136,11 +136,21 @@ const raiseName = "rolltrace_full"
 // refuses says whether a statement is to be replaced: what it does would have to be recorded, and would not be.
 func (f *front) refuses(s *Statement) bool {
 	cfg := f.tap.cfg
-	if cfg.Catalogue == nil || s == nil || f.tap.ledger.refusedAt.Load() == 0 || !f.matters(s) || !f.tap.ledger.refuses() {
+	if cfg.Catalogue == nil || s == nil || f.tap.ledger.refusedAt.Load() == 0 || !f.matters(s) && !f.commits(s) || !f.tap.ledger.refuses() {
 		return false
 	}
 	f.tap.metrics.Blocked.Inc()
 	return true
+}
+
+// commits says whether a statement commits what would have to be recorded then.
+func (f *front) commits(s *Statement) bool {
+	for i := range s.Parts {
+		if s.Parts[i].Commits && f.owes.Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // matters says whether a statement reads or changes configured tables, as far as that can be told before.

@@ -14,8 +14,12 @@ func (b *back) let(ctx context.Context) error {
 		}
 		return b.piece(ctx)
 	}
+	if b.regret.cause != nil {
+		_ = b.settle(ctx) // whoever else is in its batches may wait for us to lead
+		return b.mute(ctx, false)
+	}
 	if err := b.settle(ctx); err != nil {
-		return err
+		return b.regretting(ctx, err)
 	}
 	if b.plan.recordsElectors() && (b.harvest.records > 0 || b.long.active) {
 		if err := b.release(b.rowsAt); err != nil {
@@ -53,6 +57,12 @@ func (b *back) settle(ctx context.Context) error {
 	b.tap.metrics.Latency.Observe(time.Since(began).Seconds())
 	clear(b.batches)
 	b.batches = b.batches[:0]
+	for _, d := range b.recorded {
+		if first != nil {
+			b.miss(ctx, d)
+		}
+	}
+	b.recorded = b.recorded[:0]
 	return first
 }
 
@@ -80,7 +90,10 @@ func (b *back) enlarge(ctx context.Context) error {
 		return err
 	}
 	if err := b.settle(ctx); err != nil {
-		return err
+		if b.ended(); b.answers() {
+			return err
+		}
+		return b.refuse(ctx, err)
 	}
 	large, err := b.newExport(ctx, b.flow, b.plan, b.recorder)
 	if err != nil {

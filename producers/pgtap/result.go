@@ -101,6 +101,10 @@ func (b *back) open(ctx context.Context, p *plan, of item) (err error) {
 		}
 	}
 	if b.plan = p; b.plan.recordsElectors() {
+		if b.regret.cause != nil { // its rows go to nobody
+			b.plan = unseenPlan
+			return nil
+		}
 		b.begin(of)
 	}
 	return nil
@@ -164,6 +168,7 @@ func (b *back) completed(ctx context.Context, of item, tag string) error {
 	if of.statement != nil && of.kind == 'Q' && b.part < len(of.statement.Parts) {
 		own = &of.statement.Parts[b.part]
 	}
+	b.wrote.now = b.wrote.now || !own.Reads && !part.Reads
 	if own.Unknown {
 		own = nil
 	}

@@ -50,6 +50,7 @@ type session struct {
 	path           atomic.Pointer[string] // search_path, when the server was ready last
 	status         atomic.Uint32          // of the transaction, as ReadyForQuery says it
 	state          state                  // written by the back alone
+	owes           atomic.Bool            // the transaction has done what has to be recorded when it commits
 	toServer       sync.Mutex             // held while something is written to the server
 	front          front
 	back           back

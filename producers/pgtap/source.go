@@ -98,6 +98,7 @@ type Part struct {
 	// Turn is what it does to the transaction, and Savepoint the name that it does it with.
 	Turn      Turn
 	Savepoint string
+	Commits   bool
 	// Define is a name that the session can use Body by afterwards: a cursor's or a prepared statement's.
 	Define string
 	Body   *Part

@@ -222,7 +222,10 @@ var turns = map[string]pgtap.Turn{
 }
 
 func transaction(f node) pgtap.Part {
-	return pgtap.Part{Turn: turns[text(f, "kind")], Savepoint: text(f, "savepoint_name"), Reads: true}
+	kind := text(f, "kind")
+	return pgtap.Part{
+		Turn: turns[kind], Savepoint: text(f, "savepoint_name"), Reads: true, Commits: kind == "TRANS_STMT_COMMIT" || kind == "TRANS_STMT_PREPARE",
+	}
 }
 
 // settings are those that SET and RESET change.
