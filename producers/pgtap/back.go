@@ -85,6 +85,7 @@ func (b *back) run(ctx context.Context) (err error) {
 		case err != nil:
 			return serverError{err}
 		}
+		b.heard.Add(1)
 		if err := b.work(ctx); err != nil {
 			return err
 		}

@@ -25,7 +25,8 @@ func (b *back) control(ctx context.Context, kind byte, body []byte, complete boo
 	case 'c': // CopyDone: CommandComplete follows
 		return goesOn, nil, nil
 	case 'K':
-		b.key = append([]byte(nil), body...)
+		key := append([]byte(nil), body...)
+		b.key.Store(&key)
 		if b.replicates {
 			if err := b.beginWhole(ctx); err != nil {
 				return goesOn, nil, err

@@ -161,3 +161,43 @@ func TestLibPQ(t *testing.T) {
 		t.Errorf("%d electors, want %d", len(have), len(ids))
 	}
 }
+
+// jdbc is Debian's.
+const jdbc = "/usr/share/java/postgresql.jar"
+
+// JDBC, with statements that are prepared in the server from the fifth execution on, results in parts, batches and COPY.
+func TestJDBC(t *testing.T) {
+	b, database := entering(t)
+	classes := t.TempDir()
+	java := func(args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v: %s: on Debian and Ubuntu: apt-get install libpostgresql-jdbc-java default-jdk-headless", args[0], err, said.Bytes())
+		}
+		return string(out)
+	}
+	java("javac", "-cp", jdbc, "-d", classes, "testdata/Reader.java")
+	run := func(address, database string) string {
+		t.Helper()
+		return java("java", "-XX:TieredStopAtLevel=1", "-cp", classes+":"+jdbc, "Reader",
+			"jdbc:postgresql://"+address+"/"+database+"?user=postgres&sslmode=disable&ApplicationName=jdbc")
+	}
+	direct := b.server.Database(t)
+	b.server.Run(t, direct, roll)
+	same(t, strings.ReplaceAll(run(b.tap.Address().String(), database), database, "d"), strings.ReplaceAll(run(b.server.Address(), direct), direct, "d"))
+	b.stop()
+	r := read(t, b.outbox)
+	for kind, want := range map[schema.Kind][]string{
+		schema.Access:  slices.Concat(series(1, 8), series(20, 30), series(40, 41), series(60, 60), series(70, 72), []string{"3012"}),
+		schema.Collect: slices.Concat(series(3001, 3011), series(3020, 3021)),
+		schema.Destroy: nil,
+	} {
+		if have, _ := r.into("jdbc", kind); !slices.Equal(have, keysOf(schema.ElectorID, want...)) {
+			t.Errorf("%s: %d electors, want %d", kind, len(have), len(want))
+		}
+	}
+}

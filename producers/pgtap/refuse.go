@@ -31,7 +31,7 @@ func (b *back) refuse(ctx context.Context, cause error) error {
 		return cause
 	}
 	b.tap.metrics.Blocked.Inc()
-	if b.torn || b.plan == nil || len(b.key) < 8 {
+	if b.torn || b.plan == nil || b.key.Load() == nil {
 		return cause
 	}
 	if err := b.unhold(); err != nil {
@@ -48,10 +48,7 @@ func (b *back) refuse(ctx context.Context, cause error) error {
 	b.refusing = r
 	go func() {
 		defer close(r.canceled)
-		packet := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(8+len(b.key))), cancelRequest)
-		if err := b.tap.cancel(context.WithoutCancel(ctx), append(packet, b.key...)); err != nil {
-			b.log.Debug().Err(err).Msg("a result that could not be recorded is not cancelled")
-		}
+		b.stop(context.WithoutCancel(ctx))
 	}()
 	return nil
 }

@@ -3,6 +3,7 @@ package pgtap
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -43,7 +44,7 @@ type session struct {
 	recordedBy     schema.RecordedBy
 	recorder       *producers.Recorder
 	keyers         map[schema.IDSpace]Keyer
-	key            []byte                 // BackendKeyData: what a cancel request needs
+	key            atomic.Pointer[[]byte] // BackendKeyData: what a cancel request needs
 	replicates     bool                   // it is a replication connection
 	whole          *producers.Recording   // its movement
 	unbound        bool                   // the server's side is TLS and the client's is not
@@ -51,6 +52,7 @@ type session struct {
 	status         atomic.Uint32          // of the transaction, as ReadyForQuery says it
 	state          state                  // written by the back alone
 	owes           atomic.Bool            // the transaction has done what has to be recorded when it commits
+	heard          atomic.Uint64          // how often the server has said something
 	toServer       sync.Mutex             // held while something is written to the server
 	front          front
 	back           back
@@ -155,7 +157,7 @@ func (s *session) run(ctx context.Context) error {
 		return errors.Join(errDrained, s.client.Close(), s.server.Close())
 	}
 	defer s.tap.leave(s)
-	ahead := make(chan error, 1)
+	ahead, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		err := s.front.run()
 		var lost serverError
@@ -166,10 +168,12 @@ func (s *session) run(ctx context.Context) error {
 		default:
 			// The server ends the session when it has answered what was sent before.
 			_ = s.server.CloseWrite()
+			s.forsake(ended)
 		}
 		ahead <- err
 	}()
 	err := s.back.run(ctx)
+	close(ended)
 	s.endWhole()
 	s.track.end()
 	s.farewell(err)
@@ -184,6 +188,39 @@ func (s *session) run(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// forsake ends a session whose client has gone, or says no more, when the server says nothing for a while. A statement that may
+// change something is waited for: it will be done all the same.
+func (s *session) forsake(ended <-chan struct{}) {
+	tick := time.NewTicker(s.tap.cfg.Drain)
+	defer tick.Stop()
+	for before := s.heard.Load(); ; {
+		select {
+		case <-ended:
+			return
+		case <-tick.C:
+		}
+		now := s.heard.Load()
+		if now == before && s.track.reads() {
+			s.stop(context.Background()) // nobody waits for it
+			_ = s.server.Close()
+			return
+		}
+		before = now
+	}
+}
+
+// stop tells the server to cancel what it does for this session.
+func (s *session) stop(ctx context.Context) {
+	key := s.key.Load()
+	if key == nil {
+		return
+	}
+	packet := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(8+len(*key))), cancelRequest)
+	if err := s.tap.cancel(ctx, append(packet, *key...)); err != nil {
+		s.log.Debug().Err(err).Msg("what the server does for a session is not cancelled")
+	}
 }
 
 // farewell tells the client why the tap ends the session, if that can still be told.

@@ -87,15 +87,19 @@ func (t *Tap) greet(ctx context.Context, conn net.Conn) (net.Conn, startup, erro
 				}
 				break
 			}
+			stuffed := unread(conn) // nobody who speaks TLS has sent more before the answer
 			if _, err := conn.Write([]byte("S")); err != nil {
 				return conn, startup{}, err
 			}
-			// Nothing was read beyond the request: what a client stuffed in behind it is no TLS, and fails here.
 			server := tls.Server(conn, t.cfg.TLS)
 			if err := server.HandshakeContext(ctx); err != nil {
 				return conn, startup{}, fmt.Errorf("TLS: %w", err)
 			}
 			conn, secured = server, true
+			if stuffed > 0 {
+				err := refuseStuffed(conn)
+				return conn, startup{}, errors.Join(errAnswered, err)
+			}
 		case code == gssRequest && !gss && !secured:
 			gss = true
 			if _, err := conn.Write([]byte("N")); err != nil {
@@ -242,6 +246,16 @@ func errorMessage(severity, code, text, hint string) []byte {
 	// Encode fails for messages of a gigabyte alone.
 	message, _ := (&pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: code, Message: text, Hint: hint}).Encode(nil)
 	return message
+}
+
+// refuseStuffed says that there was something between the request for TLS and TLS, in Postgres' words.
+func refuseStuffed(to io.Writer) error {
+	message, _ := (&pgproto3.ErrorResponse{
+		Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "08P01", Message: "received unencrypted data after SSL request",
+		Detail: "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.",
+	}).Encode(nil)
+	_, err := to.Write(message)
+	return err
 }
 
 func sendError(to io.Writer, severity, code, text, hint string) error {

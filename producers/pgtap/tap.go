@@ -66,7 +66,8 @@ type Config struct {
 	// Retry is how long, after the outbox has refused something, statements that would have to be recorded are refused
 	// before one of them tries again. Defaults to 1 s.
 	Retry time.Duration
-	// Drain is how long sessions that are in the middle of something may go on when the tap ends. Defaults to 15 s.
+	// Drain is how long sessions that are in the middle of something may go on when the tap ends; and how long one goes on whose
+	// client has gone, while the server says nothing of a statement that only reads. Defaults to 15 s.
 	Drain time.Duration
 
 	// Log gets what an operator must know; sessions at debug level. Defaults to none.

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,59 @@ func TestPasswordsAndTLS(t *testing.T) {
 		})
 	}
 }
+
+// pgbench in each of its ways, with TLS to the tap and behind it.
+func TestPgbenchWithTLS(t *testing.T) {
+	server, cert, key := newSecuredServer(t)
+	b := &bench{t: t, server: server, outbox: openOutbox(t, nil)}
+	b.start(func(cfg *pgtap.Config) {
+		cfg.TLS, cfg.ServerTLS = tlsConfig(t, cert, key), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"postgresql"}}
+	})
+	url := strings.Replace(b.url("postgres"), "sslmode=disable", "sslmode=require", 1)
+	if out := b.tool("", "", "pgbench", "-i", "-q", "-s", "1", url); !strings.Contains(out, "done in") {
+		t.Fatalf("pgbench -i: %s", out)
+	}
+	for _, mode := range []string{"simple", "extended", "prepared"} {
+		out := b.tool("", "", "pgbench", "-n", "-M", mode, "-c", "4", "-t", "100", url)
+		if !strings.Contains(out, "number of transactions actually processed: 400/400") || !strings.Contains(out, "failed transactions: 0") {
+			t.Errorf("pgbench -M %s: %s", mode, out)
+		}
+	}
+}
+
+// What is sent in plain behind the request for TLS is refused as Postgres refuses it: whoever is in between may have put it there.
+func TestStuffedBytes(t *testing.T) {
+	server, cert, key := newSecuredServer(t)
+	b := &bench{t: t, server: server, outbox: openOutbox(t, nil)}
+	b.start(func(cfg *pgtap.Config) { cfg.TLS = tlsConfig(t, cert, key) })
+	stuffed := func(address string) string {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		if _, err := conn.Write(append([]byte("\x00\x00\x00\x08\x04\xd2\x16\x2f"), packet("user", "postgres")...)); err != nil {
+			t.Fatal(err)
+		}
+		var yes [1]byte
+		if _, err := io.ReadFull(conn, yes[:]); err != nil || yes[0] != 'S' {
+			t.Fatal(yes, err)
+		}
+		secured := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+		answer, err := io.ReadAll(secured)
+		if err != nil {
+			return err.Error()
+		}
+		return errorFields.ReplaceAllString(string(answer), "")
+	}
+	if have, want := stuffed(b.tap.Address().String()), stuffed(b.server.Address()); have[5:] != want[5:] || !strings.Contains(want, "08P01") {
+		t.Errorf("have %q, want %q", have, want)
+	}
+}
+
+// errorFields are those that say where in the server's source an error was raised.
+var errorFields = regexp.MustCompile("[FLR][^\x00]*\x00")
 
 // A cancel request over TLS, and direct TLS as Postgres 17 has it.
 func TestDirectTLS(t *testing.T) {

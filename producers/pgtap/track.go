@@ -189,6 +189,26 @@ func (t *tracker) idle() bool {
 	return t.head().kind == 0
 }
 
+// reads says whether what the server does reads only.
+func (t *tracker) reads() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, i := range t.items[t.first:] {
+		if i.kind != 'Q' && i.kind != 'E' {
+			continue
+		}
+		if i.statement == nil {
+			return false
+		}
+		for n := range i.statement.Parts {
+			if !i.statement.Parts[n].Reads {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // now is the request that the server answers.
 func (t *tracker) now() item {
 	t.mu.Lock()

@@ -118,3 +118,21 @@ func (w *rawWire) SetReadDeadline(t time.Time) error  { return w.conn.SetReadDea
 func (w *rawWire) SetWriteDeadline(t time.Time) error { return w.conn.SetWriteDeadline(t) }
 func (w *rawWire) Close() error                       { return w.conn.Close() }
 func (w *rawWire) CloseWrite() error                  { return closeWrite(w.conn) }
+
+// unread takes what has come on a connection and nobody has read, and returns how many bytes it was.
+func unread(conn net.Conn) (n int) {
+	c, ok := conn.(syscall.Conn)
+	if !ok {
+		return 0
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Read(func(fd uintptr) bool {
+		var taken [maxStartup]byte
+		n, _, _ = syscall.Recvfrom(int(fd), taken[:], syscall.MSG_DONTWAIT)
+		return true
+	})
+	return max(n, 0)
+}

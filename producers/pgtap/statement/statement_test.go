@@ -1,10 +1,12 @@
 package statement
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Texts that differ in constants alone have one shape; others have not.
@@ -134,5 +136,27 @@ func TestExtend(t *testing.T) {
 		if have, _, ok := p.Extend([]byte(text), map[int]string{0: "!"}); ok {
 			t.Errorf("%s: %q", text, have)
 		}
+	}
+}
+
+// A statement that is too deep for the grammar's stack ends an instance of it, and the next statement has another.
+func TestStackOverflow(t *testing.T) {
+	defer func(before time.Duration) { readTime, stuck = before, 0 }(readTime)
+	if _, err := parse("SELECT 1"); err != nil { // the grammar is there
+		t.Fatal(err)
+	}
+	readTime = 2 * time.Second
+	if _, err := parse("SELECT " + strings.Repeat("NOT ", 2_000) + "true"); !errors.Is(err, errNotRead) || stuck != 1 {
+		t.Fatalf("%v, %d stuck", err, stuck)
+	}
+	readTime = time.Minute
+	for range 3 {
+		if tree, err := parse("SELECT id FROM voters WHERE id = 1"); err != nil || len(tree) != 1 {
+			t.Fatal(err)
+		}
+	}
+	stuck = maxStuck
+	if _, err := parse("SELECT 1"); !errors.Is(err, errNotRead) {
+		t.Errorf("with too many of them stuck: %v", err)
 	}
 }

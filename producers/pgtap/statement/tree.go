@@ -1,11 +1,14 @@
 package statement
 
 import (
+	container "container/list"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"time"
+	_ "unsafe" // for go:linkname
 
 	"github.com/wasilibs/go-pgquery/parser"
 )
@@ -19,18 +22,56 @@ var (
 	errNotRead = errors.New("statement cannot be read")
 )
 
+// instances are the instances of the module that nobody uses; its package keeps them to itself, and puts back those that a
+// statement has left in disorder.
+//
+//go:linkname instances github.com/wasilibs/go-pgquery/parser.abiPool
+var instances *container.List
+
+// A statement that is too deep for the grammar's stack makes it go round for ever. readable keeps such statements away; should one
+// come through all the same, its instance is given up after a while, and after a few of them no new statements are read: they
+// are unknown. The processor that each of them takes comes back with a restart.
+const maxStuck = 2
+
+var (
+	readTime = 10 * time.Second
+	stuck    int
+)
+
 // parse is Postgres' parse tree of the statements of a text.
 func parse(text string) (statements []node, err error) {
 	parsing.Lock()
 	defer parsing.Unlock()
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("%w: %v", errNotRead, fault)
-		}
+	if stuck >= maxStuck {
+		return nil, errNotRead
+	}
+	type answer struct {
+		tree string
+		err  error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		defer func() {
+			if fault := recover(); fault != nil {
+				instances.Init() // the one that had it: its stack and its memory are not what they were
+				read <- answer{"", errNotRead}
+			}
+		}()
+		tree, err := parser.ParseToJSON(text)
+		read <- answer{tree, err}
 	}()
-	tree, err := parser.ParseToJSON(text)
-	if err != nil {
-		return nil, errNotRead // the message has parts of the text
+	late := time.NewTimer(readTime)
+	defer late.Stop()
+	var tree string
+	select {
+	case got := <-read:
+		if got.err != nil {
+			return nil, errNotRead // the message has parts of the text
+		}
+		tree = got.tree
+	case <-late.C: // its instance is not among those that nobody uses
+		stuck++
+		return nil, fmt.Errorf("%w in time", errNotRead)
 	}
 	var result struct {
 		Stmts []struct {
