@@ -179,8 +179,9 @@ func TestFinishedResultsThatCannotBeRecorded(t *testing.T) {
 	raw.expect("12")
 	raw.send('E', "\x00\x00\x00\x00\x00")
 	raw.send('S', "")
+	raw.expect("EZ")
 	raw.send('Q', "SELECT 1\x00")
-	raw.expect("EZTDCZ")
+	raw.expect("TDCZ")
 	// What has been committed and has changed something is not denied: the session ends, and the change is a gap.
 	for name, sql := range map[string]string{
 		"insert": "INSERT INTO voters (id) VALUES (9001) RETURNING id", "quiet": "INSERT INTO voters (id) VALUES (9002)", "called": ask + "; SELECT f()",

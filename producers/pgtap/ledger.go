@@ -59,24 +59,15 @@ type window struct {
 	company   int  // results that came together lately: a batch waits a moment for as many
 }
 
-// gatherTime is how long a batch waits for company that is on its way back. Two groups of sessions that take turns at the
-// disk would each wait for two commits; together they wait for one.
-const gatherTime = 300 * time.Microsecond
-
-// maxCompany is the largest company that is waited for: of more, those who are there keep the disk busy.
-const maxCompany = 16
-
 // A batch is what is committed together. Whoever gets the token of lead commits it; the others wait until it is done.
 type batch struct {
 	window  *window
 	keys    [][]schema.Key
 	records uint64
 	unkeyed []uint64
-	results int
 	lead    chan struct{}
 	done    chan struct{}
-	led     bool        // lead has had its token
-	late    *time.Timer // gives it when the company does not come
+	led     bool // lead has had its token
 	err     error
 }
 
@@ -158,8 +149,8 @@ func (w *window) add(h *harvest) (*batch, bool) {
 		w.next = b
 	}
 	b.records += h.records
-	if b.results++; !w.flying {
-		w.depart(b)
+	if !w.flying {
+		b.depart()
 	}
 	for i, keys := range h.keys {
 		b.keys[i] = append(b.keys[i], keys...)
@@ -200,13 +191,8 @@ func (w *window) fly(ctx context.Context, b *batch) {
 			w.ledger.metrics.Electors.Add(float64(len(keys)))
 		}
 	}
-	// Those of this batch and those who have come meanwhile will soon come together.
-	if b.late != nil {
-		b.late.Stop()
-	}
 	if w.next != nil {
-		w.company = min(max(w.company, b.results+w.next.results), maxCompany)
-		w.depart(w.next)
+		w.next.depart()
 	}
 	if err != nil || w.held >= w.ledger.cfg.WindowKeys || w.ending {
 		w.close(schema.Completed)
@@ -215,22 +201,12 @@ func (w *window) fly(ctx context.Context, b *batch) {
 	close(b.done)
 }
 
-// depart lets a batch go when its company is there, or a moment later; with mu held, and while no other is under way.
-func (w *window) depart(b *batch) {
-	switch {
-	case b.led:
-	case b.results >= w.company-w.company/8: // all but a straggler
+// depart lets a batch go, while no other is under way: what comes from now on waits for the next. To wait for more results
+// would be to wait longer: the processors fall asleep.
+func (b *batch) depart() {
+	if !b.led {
 		b.led = true
 		b.lead <- struct{}{}
-	case b.late == nil:
-		b.late = time.AfterFunc(gatherTime, func() {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if !b.led {
-				w.company = b.results
-				w.depart(b)
-			}
-		})
 	}
 }
 
