@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -162,4 +163,29 @@ func From(sequence uint64) jetstream.OrderedConsumerConfig {
 		OptStartSeq:   max(sequence, 1),
 		ReplayPolicy:  jetstream.ReplayInstantPolicy,
 	}
+}
+
+// Extend adds the subjects that the log of an earlier version does not have yet. It is for who owns the server: nothing else
+// of the stream is changed, and where there is no log nothing is.
+func Extend(ctx context.Context, js jetstream.JetStream) error {
+	s, err := js.Stream(ctx, Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", Name, explain(err))
+	}
+	cfg := s.CachedInfo().Config
+	if covers(cfg.Subjects, Subjects()) {
+		return nil
+	}
+	for _, subject := range Subjects() {
+		if !slices.Contains(cfg.Subjects, subject) {
+			cfg.Subjects = append(cfg.Subjects, subject)
+		}
+	}
+	if _, err := js.UpdateStream(ctx, cfg); err != nil {
+		return fmt.Errorf("stream %s: add subjects: %w", Name, explain(err))
+	}
+	return nil
 }

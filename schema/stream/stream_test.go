@@ -99,6 +99,39 @@ func TestEnsure(t *testing.T) {
 	}
 }
 
+// The log of an earlier version gets the subjects that came since, and keeps what it has; nothing is made.
+func TestExtend(t *testing.T) {
+	js := connect(t, start(t, nil))
+	if err := stream.Extend(t.Context(), js); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Open(t.Context(), js); !errors.Is(err, stream.ErrNoLog) {
+		t.Fatalf("where there was no log: %v", err)
+	}
+	made, err := stream.Ensure(t.Context(), js, stream.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := made.Stream.CachedInfo().Config
+	old.Subjects = []string{"rolltrace.*.movement.>", "rolltrace.*.electors.>"}
+	if _, err := js.UpdateStream(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), "rolltrace.v1.movement.a.b", []byte("kept")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Open(t.Context(), js); !errors.Is(err, stream.ErrRefused) {
+		t.Fatalf("without the subjects: %v", err)
+	}
+	if err := stream.Extend(t.Context(), js); err != nil {
+		t.Fatal(err)
+	}
+	log, err := stream.Open(t.Context(), js)
+	if err != nil || log.ID != made.ID || log.Stream.CachedInfo().State.Msgs != 1 {
+		t.Errorf("extended: %+v, %v", log.Stream.CachedInfo(), err)
+	}
+}
+
 func TestEnsureAtOnce(t *testing.T) {
 	s := start(t, nil)
 	const callers = 8

@@ -172,6 +172,11 @@ func (c *Centre) startHub(ctx context.Context, previous Listen) error {
 		conn.Close()
 		return fmt.Errorf("connect to the hub: %w", err)
 	}
+	if c.nats != nil { // its streams are this program's own
+		if err := stream.Extend(ctx, c.Hub); err != nil {
+			return fmt.Errorf("prepare the log: %w", err)
+		}
+	}
 	if c.Log, err = stream.Ensure(ctx, c.Hub, stream.Options{}); err != nil {
 		return fmt.Errorf("prepare the log: %w", err)
 	}
