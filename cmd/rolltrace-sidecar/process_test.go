@@ -236,20 +236,26 @@ func (d *desk) recorded(name string, passed []byte, keys []schema.Key) {
 }
 
 // kill -9 of a tee, or of the sidecar that it goes through, at any moment: everybody whose bytes came out is recorded, and
-// the same outbox goes on.
+// the same outbox goes on. Seeds, which some of them put in, are recorded as well.
 func TestKilledAtAnyMoment(t *testing.T) {
 	d := newDesk(t)
 	hub := d.startHub()
 	random := rand.New(rand.NewPCG(20, 21))
-	text, _ := roll(300_000)
+	plain, _ := roll(300_000)
+	sown, _ := invented(300_000)
+	sown = bytes.ReplaceAll(idsFirst(sown), []byte("\r\n"), []byte("\n"))
 	var passed []byte
 	for round := range 12 {
+		text, flags := plain, d.share("--id", "elector_id")
+		if round%4 == 0 || round%4 == 3 {
+			text, flags = sown, append(flags, "--seeds", "200")
+		}
 		through := round%2 == 1
 		var run *process
 		if through {
 			run = d.sidecar()
 		}
-		p := d.start(d.share("--id", "elector_id")...)
+		p := d.start(flags...)
 		p.Stdin = bytes.NewReader(text)
 		out := p.output()
 		p.begin()

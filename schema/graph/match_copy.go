@@ -65,6 +65,9 @@ func newMatching(moves []move, space uint16, found *roaring.Bitmap) *matching {
 // alone is the movement that brought all that a place holds, if it was one; the two are then the same copy.
 func (m *matching) alone(place string) (i int, ok bool) {
 	sets := m.holds[place]
+	if first := &m.moves[sets[0]]; first.destroys() && !m.carried(sets[0]) { // it left nobody
+		sets = sets[1:]
+	}
 	if len(sets) != 1 || m.moves[sets[0]].destroys() {
 		return 0, false
 	}
@@ -105,73 +108,6 @@ func (m *matching) read(ctx context.Context, g *Graph) error {
 		})
 	}
 	return group.Wait()
-}
-
-// takeSeeds takes the seeds out of the sets and the list, and notes which of them each movement carried.
-func (m *matching) takeSeeds(sets map[setPart]map[uint32]electorSet, seeds *roaring.Bitmap) {
-	m.seeds, m.seedsFound = seeds, roaring.And(m.found, seeds)
-	if seeds.IsEmpty() {
-		return
-	}
-	m.found.AndNot(seeds)
-	for at, part := range sets {
-		if at.space != m.space {
-			continue
-		}
-		for movement, set := range part {
-			if carried := set.and(seeds); !carried.empty() {
-				if m.seedsOf[movement] == nil {
-					m.seedsOf[movement] = roaring.New()
-				}
-				carried.addTo(m.seedsOf[movement])
-			}
-		}
-	}
-	removeSeeds(sets, seeds)
-}
-
-// seedings are the movements that put seeds into their copies which are in the list, as of the time asked.
-func (m *matching) seedings(ctx context.Context, g *Graph) ([]Seeding, error) {
-	out := []Seeding{}
-	if m.seedsFound.IsEmpty() {
-		return out, nil
-	}
-	by, err := g.seedings(ctx, m.seeds)
-	if err != nil {
-		return nil, err
-	}
-	var which []int
-	var paths [][]stepAt
-	for i := range m.moves {
-		if seeds := by[m.moves[i].number]; seeds != nil && seeds.Intersects(m.seedsFound) {
-			which, paths = append(which, i), append(paths, []stepAt{{i, ""}})
-		}
-	}
-	err = g.steps(ctx, m.moves, paths, func(n int, steps []Step) {
-		move := &m.moves[which[n]]
-		seeds := by[move.number]
-		for _, s := range steps {
-			out = append(out, Seeding{MovementRef: s.MovementRef, OccurredAt: s.OccurredAt, ToOrg: orgOf(move.output), Place: schema.Place(move.output),
-				Seeds: seeds.GetCardinality(), Found: seeds.AndCardinality(m.seedsFound)})
-		}
-	})
-	slices.SortStableFunc(out, func(x, y Seeding) int { return cmp.Compare(y.Found, x.Found) })
-	return out, err
-}
-
-// seedsAt are the seeds that a candidate has.
-func (m *matching) seedsAt(c *candidate) *roaring.Bitmap {
-	out := roaring.New()
-	moves := []int{c.move}
-	if c.move < 0 {
-		moves = m.holds[c.place]
-	}
-	for _, i := range moves {
-		if seeds := m.seedsOf[m.moves[i].number]; seeds != nil {
-			out.Or(seeds)
-		}
-	}
-	return out
 }
 
 // compare adds what is in one part.
@@ -248,6 +184,9 @@ func (m *matching) rank(f Found) []*candidate {
 		c.seeds = m.seedsAt(c)
 		c.seeded = c.seeds.AndCardinality(m.seedsFound)
 		if c.matched+c.seeded > 0 {
+			if c.move < 0 {
+				c.since = m.firstInto(c.place)
+			}
 			c.evidence = rounded(evidence(m.recorded+f.Unknown, c.electors, f.Keys-f.Seeds, c.matched), 1)
 			out = append(out, c)
 		}
@@ -257,7 +196,6 @@ func (m *matching) rank(f Found) []*candidate {
 	}
 	for place, c := range m.byPlace {
 		if _, same := m.alone(place); !same {
-			c.since = m.firstInto(place)
 			add(c)
 		}
 	}
@@ -272,7 +210,14 @@ func (c *candidate) compare(other *candidate) int {
 	return cmp.Or(cmp.Compare(other.seeded, c.seeded), cmp.Compare(other.evidence, c.evidence), cmp.Compare(other.matched, c.matched), cmp.Compare(c.electors, other.electors))
 }
 
-// firstInto is the first movement that brought to a place some of the list that it holds.
+// carried says whether a movement has electors, or seeds.
+func (m *matching) carried(i int) bool {
+	number := m.moves[i].number
+	return m.seedsOf[number] != nil || slices.ContainsFunc(m.parts, func(part map[uint32]electorSet) bool { return !part[number].empty() })
+}
+
+// firstInto is the first movement that brought to a place some of the list that it holds; or, if these are only seeds, some
+// of them.
 func (m *matching) firstInto(place string) int {
 	for _, i := range m.into[place] {
 		for _, part := range m.parts {
@@ -285,6 +230,14 @@ func (m *matching) firstInto(place string) int {
 				return i
 			}
 		}
+	}
+	for _, i := range m.into[place] {
+		if seeds := m.seedsOf[m.moves[i].number]; seeds != nil && seeds.Intersects(m.seedsFound) {
+			return i
+		}
+	}
+	if into := m.into[place]; len(into) > 0 {
+		return into[0]
 	}
 	return m.holds[place][0]
 }

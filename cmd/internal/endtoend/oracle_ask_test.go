@@ -15,6 +15,7 @@ type question struct {
 	Ask     string `json:"ask"`
 	At      string `json:"at,omitempty"` // a place or organisation, without the prefix
 	Elector string `json:"elector,omitempty"`
+	Letters string `json:"letters,omitempty"` // of a found list
 
 	Movement int            `json:"movement,omitempty"` // see question.movement
 	IDSpace  schema.IDSpace `json:"id_space,omitempty"`
@@ -23,7 +24,7 @@ type question struct {
 }
 
 func (q question) String() string {
-	return strings.Join(strings.Fields(fmt.Sprint(q.Ask, " ", q.At, " ", q.IDSpace, " ", q.KeyID, " ", q.Elector, " as of ", q.AsOf)), " ")
+	return strings.Join(strings.Fields(fmt.Sprint(q.Ask, " ", q.At, " ", q.IDSpace, " ", q.KeyID, " ", q.Elector, q.Letters, " as of ", q.AsOf)), " ")
 }
 
 // The questions about everything, and about one history.
@@ -48,6 +49,7 @@ const (
 	askCopies    = "copies"
 	askUsed      = "used"
 	askFields    = "fields"
+	askMatch     = "match"
 
 	askFlow         = "flow"
 	askFlowOf       = "flow-of"
@@ -55,8 +57,7 @@ const (
 	askFlowTo       = "flow-to"
 	askFlowMovement = "flow-movement"
 
-	askMatch      = "match" // these, and views, only in two orders of arrival
-	askAccounting = "accounting"
+	askAccounting = "accounting" // these, and views, only in two orders of arrival
 	askOverview   = "overview"
 
 	askReachView   = "reach-view"
@@ -86,7 +87,7 @@ func aboutEverything(arrived bool) []question {
 }
 
 // asks are the questions about one history.
-var asks = []string{askHolding, askReach, askElector, askSources, askReached, askRoute, askMovements, askCopies, askFields,
+var asks = []string{askHolding, askReach, askElector, askSources, askReached, askRoute, askMovements, askCopies, askFields, askMatch,
 	askFlowOf, askFlowFrom, askFlowTo, askFlowMovement}
 
 var viewAsks = []string{askReachView, askRouteView, askSourcesView, askRouteView}
@@ -116,6 +117,15 @@ func randomQuestion(random *rand.Rand, ask string) question {
 	}
 	if random.IntN(3) == 0 {
 		q.At = schema.Place(q.At).Org()
+	}
+	if ask == askMatch {
+		set := oracle.Sets[random.IntN(len(oracle.Sets))]
+		q.IDSpace, q.KeyID = set.IDSpace, set.KeyID
+		for _, letter := range oracle.Letters {
+			if random.IntN(2) == 0 || q.Letters == "" {
+				q.Letters += string(letter)
+			}
+		}
 	}
 	if ask == askFlowMovement || ask == askMatch {
 		q.Movement = random.IntN(1000)
@@ -180,6 +190,8 @@ func (s *stage) ask(q question, p *played) {
 		s.compareCopies(q, p, w, at)
 	case askFields:
 		s.compareFields(q, p, w, at)
+	case askMatch:
+		s.compareMatch(q, p, w)
 	case askFlowOf, askFlowFrom, askFlowTo, askFlowMovement:
 		s.compareFlow(q, p, w, at)
 	}
