@@ -3,6 +3,7 @@ package dashboards_test
 import (
 	"context"
 	"encoding/xml"
+	"fmt"
 	"os"
 	"regexp"
 	"testing"
@@ -76,6 +77,7 @@ func startCentre(t *testing.T) driver.Conn {
 	}
 	last := publish(t, js)
 	consume(t, js, server.DSN(embedded.Writer), last)
+	note(t, server.DSN(embedded.Writer))
 	conn, err := graph.Open(server.DSN(embedded.Dashboard))
 	if err != nil {
 		t.Fatal(err)
@@ -119,6 +121,28 @@ func publish(t *testing.T, js jetstream.JetStream) uint64 {
 	seal(wire.Draft{Heartbeat: &wire.Heartbeat{At: schema.At(time.Now()), Interval: 1, Places: []schema.Place{schematest.Voters}, OutboxMessages: 2, OutboxBytes: 1024}})
 	send("rolltrace.v1.movement.party-b.crm", nil, []byte("garbage"))
 	return last
+}
+
+// note notes a finding of each severity, as the rules would.
+func note(t *testing.T, dsn string) {
+	t.Helper()
+	conn, err := graph.Open(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	var events []graph.FindingEvent
+	for n, severity := range []string{"low", "medium", "high"} {
+		events = append(events, graph.FindingEvent{
+			Finding: graph.Finding{ID: fmt.Sprint("finding-", n), Rule: "unregistered-place", Severity: severity, Title: "a place that nobody registered",
+				Text: "movements name it", On: "place", Subject: string(schematest.Printer), Since: schematest.Began,
+				Places: []string{string(schematest.Printer)}, Organisations: []string{"party-a", "acme-mail"}},
+			NotedAt: schema.At(time.Now()), State: graph.FindingOpen, Reason: "new", AsOf: schematest.Began,
+		})
+	}
+	if err := graph.NewFindings(conn, graph.WriterConfig{}).Note(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // consume brings the log up to a sequence into the graph.

@@ -35,6 +35,7 @@ type variable struct {
 	Datasource                     source
 	Multi, IncludeAll              bool
 	AllValue                       string
+	Options                        []struct{ Value string }
 }
 
 type source struct{ Type, UID string }
@@ -56,9 +57,14 @@ type panel struct {
 					Value *float64
 				}
 			}
+			Links []dataLink
 		}
 		Overrides []struct {
-			Matcher struct{ ID, Options string }
+			Matcher    struct{ ID, Options string }
+			Properties []struct {
+				ID    string
+				Value json.RawMessage
+			}
 		}
 	}
 	Options struct {
@@ -67,11 +73,38 @@ type panel struct {
 	}
 }
 
+// A dataLink leads from a value to another dashboard.
+type dataLink struct{ Title, URL string }
+
+// links are those of all values of a panel.
+func (p panel) links(t *testing.T) []dataLink {
+	t.Helper()
+	all := p.FieldConfig.Defaults.Links
+	for _, o := range p.FieldConfig.Overrides {
+		for _, property := range o.Properties {
+			var some []dataLink
+			if property.ID == "links" {
+				if err := json.Unmarshal(property.Value, &some); err != nil {
+					t.Fatal(err)
+				}
+			}
+			all = append(all, some...)
+		}
+	}
+	return all
+}
+
 type target struct {
 	RefID, RawSQL, EditorType, QueryType, PluginVersion string
 	Format                                              int
 	Datasource                                          source
 }
+
+// The queries of a node graph.
+const (
+	nodes = "nodes"
+	edges = "edges"
+)
 
 // The formats of the plug-in's queries.
 const (
@@ -208,7 +241,11 @@ func faults(p panel, resolves func(source) bool) (found []string) {
 	for i := 2; i < len(steps); i++ {
 		require(*steps[i-1].Value < *steps[i].Value, "thresholds do not rise")
 	}
-	require(len(p.Targets) == 1, "want one query")
+	if p.Type == "nodeGraph" {
+		require(len(p.Targets) == 2 && p.Targets[0].RefID == nodes && p.Targets[1].RefID == edges, "want the queries %s and %s", nodes, edges)
+	} else {
+		require(len(p.Targets) == 1, "want one query")
+	}
 	for _, q := range p.Targets {
 		require(resolves(q.Datasource), "query %s: data source %+v is not provisioned", q.RefID, q.Datasource)
 		require(q.EditorType == "sql" && q.RawSQL != "" && q.PluginVersion != "", "query %s: want SQL, and the plug-in's version", q.RefID)
@@ -223,7 +260,7 @@ func faults(p panel, resolves func(source) bool) (found []string) {
 		require(slices.Equal(p.Options.ReduceOptions.Calcs, []string{"lastNotNull"}), "want the last value that is not null")
 	case "barchart":
 		require(p.Options.XField != "", "want the field of its labels")
-	case "timeseries", "table":
+	case "timeseries", "table", "nodeGraph":
 	default:
 		require(false, "these tests do not know what a panel of type %s needs", p.Type)
 	}
@@ -245,6 +282,40 @@ func overlaps(panels []panel) (found []string) {
 		}
 	}
 	return found
+}
+
+// A link from a value leads to a dashboard that is there, and sets variables that it has.
+func TestLinksLeadSomewhere(t *testing.T) {
+	variables := map[string][]string{}
+	for _, d := range load(t) {
+		variables[d.UID] = []string{}
+		for _, v := range d.Templating.List {
+			variables[d.UID] = append(variables[d.UID], v.Name)
+		}
+	}
+	linked := map[string]bool{}
+	for _, d := range load(t) {
+		for _, p := range flat(d.Panels) {
+			for _, l := range p.links(t) {
+				found := regexp.MustCompile(`^/d/([a-z-]+)\?\$\{__url_time_range\}((?:&var-[a-z]+=\$\{__(?:value\.text|data\.fields\.\w+):percentencode\})+)$`).FindStringSubmatch(l.URL)
+				if found == nil || l.Title == "" || variables[found[1]] == nil {
+					t.Errorf("%s: %s: the link %q to %s leads nowhere", d.UID, p.Title, l.Title, l.URL)
+					continue
+				}
+				linked[found[1]] = true
+				for _, v := range regexp.MustCompile(`&var-([a-z]+)=`).FindAllStringSubmatch(found[2], -1) {
+					if !slices.Contains(variables[found[1]], v[1]) {
+						t.Errorf("%s: %s: %s has no variable %s", d.UID, p.Title, found[1], v[1])
+					}
+				}
+			}
+		}
+	}
+	for _, uid := range []string{"rolltrace-organisation", "rolltrace-movements"} {
+		if !linked[uid] {
+			t.Errorf("nothing leads to %s", uid)
+		}
+	}
 }
 
 func TestOverlapsAreFound(t *testing.T) {

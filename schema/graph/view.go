@@ -2,6 +2,7 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -17,15 +18,16 @@ var viewFiles embed.FS
 // A view is a SELECT in an embedded file, made into a view of its name, and, if it has a twin, into a
 // parameterised view of its name and "_as_of" too.
 type view struct {
-	name  string
-	plain parameters
-	twin  parameters
+	name string
+	of   string // the view whose text it has; "": its own. Such a view has its twin only
+	twin parameters
 }
 
 // parameters are what a view asks its user for, all of them texts.
 type parameters struct {
 	at   bool // a place or an organisation; empty: everywhere
-	key  bool // an elector key
+	key  bool // an elector key; empty: each, unless one
+	one  bool // an elector key has to be given
 	asOf bool // a time; empty: no bound
 }
 
@@ -62,6 +64,9 @@ var views = []view{
 	{name: "held_electors", twin: parameters{at: true, asOf: true}},
 	{name: "dossier", twin: parameters{key: true, asOf: true}},
 	{name: "elector_places", twin: parameters{key: true, asOf: true}},
+	// For those who may look up an elector whose key they know, and not list electors.
+	{name: "lookup_places", of: "elector_places", twin: parameters{key: true, one: true, asOf: true}},
+	{name: "lookup_dossier", of: "dossier", twin: parameters{key: true, one: true, asOf: true}},
 	{name: "flow_electors", twin: parameters{at: true, asOf: true}},
 	{name: "copies", twin: parameters{at: true, asOf: true}},
 	{name: "destroyed", twin: parameters{at: true, asOf: true}},
@@ -72,6 +77,8 @@ var views = []view{
 	{name: "reach", twin: parameters{at: true, asOf: true}},
 	{name: "sources", twin: parameters{at: true, asOf: true}},
 	{name: "route", twin: parameters{key: true, at: true, asOf: true}},
+	{name: "lookup_fields", of: "elector_fields", twin: parameters{key: true, one: true, asOf: true}},
+	{name: "lookup_route", of: "route", twin: parameters{key: true, one: true, at: true, asOf: true}},
 	{name: "used_after_destruction", twin: parameters{at: true, asOf: true}},
 	{name: "internal_coverage", twin: parameters{asOf: true}},
 	{name: "internal_clock", twin: parameters{asOf: true}},
@@ -109,7 +116,9 @@ var views = []view{
 func Views() []string {
 	var names []string
 	for _, v := range views {
-		names = append(names, v.name)
+		if v.of == "" {
+			names = append(names, v.name)
+		}
 		if v.twin.asOf {
 			names = append(names, v.name+"_as_of")
 		}
@@ -120,12 +129,15 @@ func Views() []string {
 // makeViews makes every view anew; each is replaced in one step, so that readers never miss one.
 func makeViews(ctx context.Context, db *sql.DB, o Options) error {
 	for _, v := range views {
-		variants := []parameters{v.plain}
+		var variants []parameters
+		if v.of == "" {
+			variants = append(variants, parameters{})
+		}
 		if v.twin.asOf {
 			variants = append(variants, v.twin)
 		}
 		for _, p := range variants {
-			name, statement, err := o.viewStatement(v.name, p)
+			name, statement, err := o.viewStatement(v.name, cmp.Or(v.of, v.name), p)
 			if err != nil {
 				return fmt.Errorf("view %q: %w", name, err)
 			}
@@ -138,9 +150,8 @@ func makeViews(ctx context.Context, db *sql.DB, o Options) error {
 }
 
 // viewStatement is the CREATE statement of a view. Only a view without parameters can have column comments.
-func (o Options) viewStatement(file string, p parameters) (name, statement string, err error) {
+func (o Options) viewStatement(name, file string, p parameters) (_, statement string, err error) {
 	r := rendering{options: o, parameters: p}
-	name = file
 	if p.asOf {
 		name += "_as_of"
 	}
@@ -220,7 +231,11 @@ func (r rendering) IsKey(column string) string {
 		return "1"
 	}
 	key := r.KeyText()
-	return "(" + key + " = '' OR " + column + " = reinterpretAsUInt64(reverse(unhex(lower(" + key + ")))) AND match(lower(" + key + "), '^[0-9a-f]{16}$'))"
+	is := column + " = reinterpretAsUInt64(reverse(unhex(lower(" + key + ")))) AND match(lower(" + key + "), '^[0-9a-f]{16}$')"
+	if r.parameters.one {
+		return "(" + is + ")"
+	}
+	return "(" + key + " = '' OR " + is + ")"
 }
 
 // AtText is the place or organisation asked for; empty: each.
