@@ -83,6 +83,7 @@ func writeCase(w io.Writer, r *demo.Report) error {
 			p.line("   %s", strings.Join(wrapped(text, 110), "\n     "))
 		}
 	}
+	p.findings(r)
 	p.line("\n%s people, %g of the full size, in %.1f s. Everything is in %s", grouped(r.People), r.Scale, r.Seconds, r.Data)
 	return p.goOn(r, nil)
 }

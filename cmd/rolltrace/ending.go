@@ -64,6 +64,7 @@ func (p *page) further(r *demo.Report) error {
 	if r.Districts == 1 {
 		districts = "district"
 	}
+	p.findings(r)
 	p.line("")
 	p.line("%s electors in %s %s, in %.1f s. Everything is in %s", grouped(r.Electors), grouped(r.Districts), districts, r.Seconds, r.Data)
 	key := " --key " + at(r, demo.KeyFile)
@@ -78,6 +79,18 @@ func (p *page) further(r *demo.Report) error {
 
 // at is a file of a demo's data folder as a shell takes it.
 func at(r *demo.Report, name string) string { return quoted(filepath.Join(r.Data, name)) }
+
+// findings tells what the rules found.
+func (p *page) findings(r *demo.Report) {
+	p.line("")
+	p.line("What stands out, by the case's own registry (%s)?", at(r, demo.RegistryFolder))
+	p.line("")
+	t := newTable(text("  since (UTC)"), text("severity"), text("rule"), text("what was found"))
+	for _, f := range r.Findings {
+		t.row("  "+moment(f.Since), f.Severity, f.Rule, f.Text)
+	}
+	p.table("", t, "  nothing")
+}
 
 // goOn says how to count again, and how to ask further.
 func (p *page) goOn(r *demo.Report, questions []string) error {

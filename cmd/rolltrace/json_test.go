@@ -49,7 +49,8 @@ func TestEveryJSONFieldIsDocumented(t *testing.T) {
 	}
 	names := map[string]bool{}
 	for _, answer := range []any{
-		graph.Dossier{}, graph.Route{}, graph.Electors{}, graph.Reach{}, graph.Movements{}, graph.Copies{}, graph.Fields{}, graph.Flow{}, graph.Accounting{}, report.Elector{}, report.At{}, report.Movement{}, graph.Match{}, deadletter.Entry{}, demo.Report{},
+		graph.Dossier{}, graph.Route{}, graph.Electors{}, graph.Reach{}, graph.Movements{}, graph.Copies{}, graph.Fields{}, graph.Flow{}, graph.Accounting{}, report.Elector{}, report.At{}, report.Movement{}, graph.Match{}, deadletter.Entry{}, demo.Report{}, findingsAnswer{}, registryAnswer{},
+		ruleAnswer{}, graph.FindingEvent{},
 	} {
 		jsonNames(names, reflect.TypeOf(answer))
 	}

@@ -122,6 +122,7 @@ func (s *survey) agreed(f *facts, m *graph.MovementCount, now *registry.Index, a
 	f.texts("agreement.parties", a.Parties)
 	f.texts("agreement.purposes", a.Purposes)
 	f.texts("agreement.fields", a.Fields)
+	f.texts("agreement.onward", a.Onward)
 }
 
 // forbidding are the agreements of those under which something was received that do not let it go on there.
@@ -275,10 +276,10 @@ func median(sorted []uint64) uint64 {
 
 // share is the part of all electors that are known that the movement carried.
 func (s *survey) share(m *graph.MovementCount) float64 {
-	share := 0.0
-	for _, c := range m.Electors {
-		if known := s.known[graph.Count{IDSpace: c.IDSpace, KeyID: c.KeyID}]; known > 0 {
-			share = max(share, float64(c.Electors)/float64(known))
+	share, most := 0.0, uint64(0)
+	for _, c := range m.Electors { // of the id space that electorsOf counts
+		if known := s.known[graph.Count{IDSpace: c.IDSpace, KeyID: c.KeyID}]; known > 0 && c.Electors > most {
+			share, most = float64(c.Electors)/float64(known), c.Electors
 		}
 	}
 	if m.Mode == schema.Counted {

@@ -75,6 +75,7 @@ var Variables = map[string][]Variable{
 		{"agreement.parties", texts, "organisations that agreed"},
 		{"agreement.purposes", texts, "purposes that it permits; none: any"},
 		{"agreement.fields", texts, "field categories that it permits; none: any"},
+		{"agreement.onward", texts, "organisations to whom a party may pass records on; none: nobody"},
 		{"onward.forbidding", texts, "agreements under which the inputs were received, and that do not let them go to the organisation of the output"},
 		{"policy.registered", cel.BoolType, "whether a policy of the user is registered"},
 		{"policy.purposes", texts, "purposes in it; none: any"},

@@ -122,6 +122,9 @@ func (s *stage) play(ctx context.Context) error {
 	if err := s.writeScenario(); err != nil {
 		return err
 	}
+	if err := s.register(ctx); err != nil {
+		return err
+	}
 	for _, part := range s.centre.Parts() {
 		s.report.Parts = append(s.report.Parts, part.Name+": "+part.What)
 	}
@@ -133,6 +136,9 @@ func (s *stage) play(ctx context.Context) error {
 		return err
 	}
 	if err := s.step(ctx, "The consumer brings the log into ClickHouse", s.settle); err != nil {
+		return err
+	}
+	if err := s.step(ctx, "The rules are asked what stands out", s.rules); err != nil {
 		return err
 	}
 	return s.step(ctx, "The questions are asked", ask)

@@ -4,21 +4,23 @@ import (
 	"encoding/json"
 
 	"github.com/rolltrace/rolltrace/schema"
+	"github.com/rolltrace/rolltrace/schema/graph"
 )
 
 // A Report is what a demo has to tell: the JSON of `rolltrace demo --json`. Its field names are stable.
 type Report struct {
-	Scenario  string   `json:"scenario"`
-	Districts int      `json:"districts,omitempty"` // of christmas-cards
-	Electors  uint64   `json:"electors,omitempty"`  // of christmas-cards: on the list of electors
-	Scale     float64  `json:"scale,omitempty"`     // of the others: share of the full size
-	People    int      `json:"people,omitempty"`    // of the others: everybody in their files
-	Data      string   `json:"data"`                // folder of everything
-	Parts     []string `json:"parts"`               // what it ran on
-	Answers   *Answers `json:"answers,omitempty"`   // of christmas-cards
-	Questions []Asked  `json:"questions,omitempty"` // of the others
-	Steps     []Step   `json:"steps"`
-	Seconds   float64  `json:"seconds"` // from the start of the first part to the last answer
+	Scenario  string          `json:"scenario"`
+	Districts int             `json:"districts,omitempty"` // of christmas-cards
+	Electors  uint64          `json:"electors,omitempty"`  // of christmas-cards: on the list of electors
+	Scale     float64         `json:"scale,omitempty"`     // of the others: share of the full size
+	People    int             `json:"people,omitempty"`    // of the others: everybody in their files
+	Data      string          `json:"data"`                // folder of everything
+	Parts     []string        `json:"parts"`               // what it ran on
+	Answers   *Answers        `json:"answers,omitempty"`   // of christmas-cards
+	Questions []Asked         `json:"questions,omitempty"` // of the others
+	Findings  []graph.Finding `json:"findings"`            // what the rules say stands out
+	Steps     []Step          `json:"steps"`
+	Seconds   float64         `json:"seconds"` // from the start of the first part to the last answer
 }
 
 // An Asked is a question with its answer.

@@ -192,23 +192,28 @@ func (s *Scenario) orgs() []string {
 // writeScenario leaves the scenario's files in the data folder: who is who and where it can be read, and the script that
 // counts again.
 func (s *stage) writeScenario() error {
-	folder := path.Join("scenario", s.scenario.Name)
-	entries, err := fs.ReadDir(scenarios, folder)
+	files, err := fs.Sub(scenarios, path.Join("scenario", s.scenario.Name))
 	if err != nil {
 		return err
 	}
-	for _, entry := range entries {
-		content, err := scenarios.ReadFile(path.Join(folder, entry.Name()))
+	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return err
+		}
+		if entry.IsDir() {
+			return os.MkdirAll(s.path(name), 0o700)
+		}
+		content, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
 		mode := fs.FileMode(0o600)
-		if strings.HasSuffix(entry.Name(), ".sh") {
+		if strings.HasSuffix(name, ".sh") {
 			mode = 0o700
 		}
-		if err := os.WriteFile(s.path(entry.Name()), content, mode); err != nil {
-			return fmt.Errorf("write %s: %w", entry.Name(), err)
+		if err := os.WriteFile(s.path(name), content, mode); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
