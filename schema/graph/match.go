@@ -29,7 +29,7 @@ type MatchQuestion struct {
 
 const (
 	// MatchBatch is how many elector keys are looked up at a time.
-	MatchBatch = 1 << 18
+	MatchBatch = 1 << 16
 	// DefaultMatches is how many copies are listed when no limit is asked for.
 	DefaultMatches = 20
 )
@@ -179,6 +179,10 @@ func spaceOf(spaces map[uint16]Count, idSpace schema.IDSpace, keyID schema.KeyID
 
 // foundNumbers looks up the numbers of a list's electors, batch by batch.
 func (g *Graph) foundNumbers(ctx context.Context, space uint16, batches iter.Seq2[[]schema.Key, error], f *Found) (*roaring.Bitmap, error) {
+	var known uint64
+	if err := g.conn.QueryRow(ctx, "SELECT count() FROM internal_number").Scan(&known); err != nil {
+		return nil, fmt.Errorf("count electors: %w", explain(err))
+	}
 	found := roaring.New()
 	for keys, err := range batches {
 		if err != nil {
@@ -188,25 +192,59 @@ func (g *Graph) foundNumbers(ctx context.Context, space uint16, batches iter.Seq
 			continue
 		}
 		f.Keys += uint64(len(keys))
-		// Keys lie in order within each bucket, so that a range of them is a few granules of each.
-		err = g.ask(clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"keys": fmt.Sprintf("%x", littleEndianKeys(keys))})),
-			"look up the electors of the list", func(rows driver.Rows) error {
-				var count uint64
-				var text []byte
-				if err := rows.Scan(&count, &text); err != nil {
-					return err
-				}
-				found.AddMany(sortedNumbers(int(count), text))
-				return nil
-			}, fmt.Sprintf(`SELECT count(), reinterpret(groupArray(number), 'String') FROM internal_number
-				WHERE space = %d AND key BETWEEN %d AND %d AND key IN (SELECT arrayJoin(reinterpret(unhex({keys:String}), 'Array(UInt64)')))`,
-				space, uint64(keys[0]), uint64(keys[len(keys)-1])))
-		if err != nil {
+		look := g.lookUp
+		if among := float64(known) * float64(keys[len(keys)-1]-keys[0]) / (1 << 64); among < lookThrough*float64(len(keys)) {
+			look = g.lookThrough
+		}
+		if err := look(ctx, space, keys, found); err != nil {
 			return nil, err
 		}
 	}
 	found.RunOptimize()
 	return found, nil
+}
+
+// lookThrough is how many electors are read for each key that is looked for, rather than asking for just these.
+const lookThrough = 16
+
+// inRange is the condition that a key is between two. Keys lie in order within each bucket, so that these are a few
+// granules of each.
+func inRange(space uint16, keys []schema.Key) string {
+	return fmt.Sprintf("space = %d AND key BETWEEN %d AND %d", space, uint64(keys[0]), uint64(keys[len(keys)-1]))
+}
+
+// lookUp asks for the numbers of keys.
+func (g *Graph) lookUp(ctx context.Context, space uint16, keys []schema.Key, found *roaring.Bitmap) error {
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"keys": fmt.Sprintf("%x", littleEndianKeys(keys))}))
+	return g.ask(ctx, "look up the electors of the list", func(rows driver.Rows) error {
+		var count uint64
+		var text []byte
+		if err := rows.Scan(&count, &text); err != nil {
+			return err
+		}
+		found.AddMany(sortedNumbers(int(count), text))
+		return nil
+	}, "SELECT count(), reinterpret(groupArray(number), 'String') FROM internal_number WHERE "+inRange(space, keys)+
+		" AND key IN (SELECT arrayJoin(reinterpret(unhex({keys:String}), 'Array(UInt64)')))")
+}
+
+// lookThrough reads all electors between the first and the last of keys, and picks theirs.
+func (g *Graph) lookThrough(ctx context.Context, space uint16, keys []schema.Key, found *roaring.Bitmap) error {
+	return g.ask(ctx, "look up the electors of the list", func(rows driver.Rows) error {
+		var count uint64
+		var block ElectorBlock
+		var numbers, at []byte
+		if err := rows.Scan(&count, &numbers, &at); err != nil {
+			return err
+		}
+		block.fill(int(count), numbers, at)
+		for i, key := range block.Keys {
+			if _, ok := slices.BinarySearch(keys, key); ok {
+				found.Add(block.Numbers[i])
+			}
+		}
+		return nil
+	}, "SELECT count(), reinterpret(groupArray(number), 'String'), reinterpret(groupArray(key), 'String') FROM internal_number WHERE "+inRange(space, keys))
 }
 
 func littleEndianKeys(keys []schema.Key) []byte {

@@ -173,3 +173,28 @@ func TestMatchIsOrderFree(t *testing.T) {
 		t.Errorf("have %s, and the other way round %s", answers[0], answers[1])
 	}
 }
+
+// Few of many electors are looked up by their keys; many are found among all between them. Either finds the same.
+func TestMatchOfFewAndOfMany(t *testing.T) {
+	c := newCentre(t)
+	messages := step{kind: schema.Collect, from: rolls, to: voters, electors: "ab"}.messages(t, 1)
+	more := *messages[1].chunk
+	more.index, more.keys = 1, schematest.Keys(100, 2000)
+	c.deliver(append(messages, message{chunk: &more}), 2)
+	all := slices.Clone(more.keys)
+	slices.Sort(all)
+	for _, every := range []int{1, 3, 500} {
+		var some []schema.Key
+		for i := 0; i < len(all); i += every {
+			some = append(some, all[i], all[i]+1) // and a stranger
+		}
+		a, err := c.graph.Match(t.Context(), graph.MatchQuestion{IDSpace: schema.ElectorID, KeyID: schematest.KeyID,
+			Keys: func(yield func([]schema.Key, error) bool) { yield(some, nil) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := uint64(len(some) / 2); a.Found.Known != want || a.Copies[0].Matched != want || a.Found.Unknown != want {
+			t.Errorf("every %d: found %+v, and %d on the copy; want %d", every, a.Found, a.Copies[0].Matched, want)
+		}
+	}
+}
