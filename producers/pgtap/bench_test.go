@@ -17,6 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/rolltrace/rolltrace/producers/outbox"
 	"github.com/rolltrace/rolltrace/producers/pgtap"
 	"github.com/rolltrace/rolltrace/producers/pgtap/statement"
 )
@@ -179,10 +184,62 @@ func BenchmarkAgainstPgBouncer(b *testing.B) {
 	}
 }
 
+// How long a result with new identifiers waits for the disk, against a commit of the outbox under the same load: one after the
+// other without a pause, so that a cycle is the time by their number.
+func BenchmarkAddedLatency(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.NumCPU())) // as rolltrace-sidecar run has it
+	metrics, written := pgtap.NewMetrics(nil), outbox.NewMetrics(nil)
+	bn, database := newRecordingBench(b, nil)
+	bn.stop()
+	bn.outbox = openOutbox(b, func(cfg *outbox.Config) { cfg.Metrics = written })
+	bn.start(recording(bn, func(cfg *pgtap.Config) {
+		cfg.Window, cfg.WindowKeys, cfg.Metrics = time.Hour, 1<<22, metrics
+	}))
+	bn.server.Run(b, database, "INSERT INTO voters SELECT i, 'invented ' || i, NULL, i % 7, NULL FROM generate_series(1001, 1000000) i; VACUUM ANALYZE voters; CHECKPOINT")
+	syscall.Sync()
+	if _, err := connect(b, bn.url(database)).Exec(b.Context(), "SELECT id, name FROM voters WHERE id = 1"); err != nil {
+		b.Fatal(err)
+	}
+	script := filepath.Join(b.TempDir(), "fresh")
+	if err := os.WriteFile(script, []byte("\\set id random(1, 1000000)\nSELECT id, name FROM voters WHERE id = :id;\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	for _, clients := range []int{8, 64} {
+		b.Run(strconv.Itoa(clients), func(b *testing.B) {
+			for b.Loop() {
+				var waits, cycles []float64
+				for range benchRounds {
+					before := testutil.ToFloat64(written.Commits)
+					waited, results := observed(b, metrics.Latency)
+					began := time.Now()
+					tps(b, bn, bn.url(database), script, "prepared", clients)
+					elapsed := time.Since(began).Seconds()
+					sum, count := observed(b, metrics.Latency)
+					waits = append(waits, 1000*(sum-waited)/(count-results))
+					cycles = append(cycles, 1000*elapsed/(testutil.ToFloat64(written.Commits)-before))
+				}
+				b.ReportMetric(median(waits), "added-ms")
+				b.ReportMetric(median(cycles), "cycle-ms")
+				b.ReportMetric(median(waits)/median(cycles), "ratio")
+			}
+		})
+	}
+}
+
+// observed are the sum and the number of what a histogram has seen.
+func observed(b *testing.B, h prometheus.Histogram) (sum, count float64) {
+	b.Helper()
+	var m dto.Metric
+	if err := h.Write(&m); err != nil {
+		b.Fatal(err)
+	}
+	return m.GetHistogram().GetSampleSum(), float64(m.GetHistogram().GetSampleCount())
+}
+
 // COPY of the roll through the tap, keys durable first, and direct.
 func BenchmarkCopy(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.NumCPU())) // as rolltrace-sidecar run has it
-	const electors = 3_000_000
+	const electors = 10_000_000                                        
 	bn, database := newRecordingBench(b, func(cfg *pgtap.Config) { cfg.Analyst = statement.NewParser() })
 	bn.server.Run(b, database, fmt.Sprintf("INSERT INTO voters SELECT i, 'invented ' || i, NULL, i %% 7, NULL FROM generate_series(1001, %d) i; VACUUM ANALYZE voters", electors))
 	for _, format := range []string{"text", "csv", "binary"} {
