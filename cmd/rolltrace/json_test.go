@@ -9,6 +9,7 @@ import (
 	"github.com/rolltrace/rolltrace/cmd/internal/demo"
 	"github.com/rolltrace/rolltrace/cmd/internal/report"
 	"github.com/rolltrace/rolltrace/consumers/deadletter"
+	"github.com/rolltrace/rolltrace/consumers/policy"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
 )
@@ -49,7 +50,7 @@ func TestEveryJSONFieldIsDocumented(t *testing.T) {
 	}
 	names := map[string]bool{}
 	for _, answer := range []any{
-		graph.Dossier{}, graph.Route{}, graph.Electors{}, graph.Reach{}, graph.Movements{}, graph.Copies{}, graph.Fields{}, graph.Flow{}, graph.Accounting{}, report.Elector{}, report.At{}, report.Movement{}, graph.Match{}, deadletter.Entry{}, demo.Report{}, findingsAnswer{}, registryAnswer{},
+		graph.Dossier{}, graph.Route{}, graph.Electors{}, graph.Reach{}, graph.Movements{}, graph.Copies{}, graph.Fields{}, graph.Flow{}, graph.Accounting{}, report.Elector{}, report.At{}, report.Movement{}, graph.Match{}, deadletter.Entry{}, demo.Report{}, policy.Answer{}, registryAnswer{},
 		ruleAnswer{}, graph.FindingEvent{},
 	} {
 		jsonNames(names, reflect.TypeOf(answer))
