@@ -177,6 +177,7 @@ func TestPanels(t *testing.T) {
 	conn := startCentre(t)
 	t.Run("answer", func(t *testing.T) { panelsAnswer(t, conn) })
 	t.Run("are right", func(t *testing.T) { panelsAreRight(t, conn) })
+	t.Run("alerts", func(t *testing.T) { alertsAnswer(t, conn) })
 	t.Run("say nothing of nothing", func(t *testing.T) { panelsAreEmpty(t, conn) })
 }
 
