@@ -32,13 +32,13 @@ func New(cfg Config) (*Policy, error) {
 }
 
 // How long to wait before trying again, how often to say that it still does not work, and how much of the time
-// ClickHouse is left alone: while movements come without a pause, rules are asked a quarter of the time.
+// ClickHouse is left alone: while movements come without a pause, rules are asked a tenth of the time.
 const (
 	firstWait = 100 * time.Millisecond
 	longWait  = 10 * time.Second
 	sayAgain  = 30 * time.Second
-	restFor   = 3
-	longRest  = 15 * time.Second
+	restFor   = 9
+	longRest  = 20 * time.Second
 )
 
 // Run asks the rules whenever the consumer has written something, and now and then, until ctx ends (nil) or going on would
