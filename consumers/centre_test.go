@@ -255,10 +255,8 @@ func contents(t testing.TB, dsn string) []string {
 		"SELECT DISTINCT 'heartbeat', toJSONString(tuple(*)) FROM heartbeat",
 		"SELECT DISTINCT 'gap', toJSONString(tuple(*)) FROM gap",
 		"SELECT DISTINCT 'rejected', toJSONString(tuple(*)) FROM rejected",
-		"SELECT 'set_by_movement', toJSONString((movement, space, bucket, arraySort(bitmapToArray(groupBitmapMergeState(electors))))) FROM set_by_movement GROUP BY movement, space, bucket",
-		"SELECT 'set_by_bucket', toJSONString((movement, space, bucket, arraySort(bitmapToArray(groupBitmapMergeState(electors))))) FROM set_by_bucket GROUP BY movement, space, bucket",
-		"SELECT DISTINCT 'row_by_elector', toJSONString((movement, space, number)) FROM row_by_elector",
-		"SELECT DISTINCT 'row_by_movement', toJSONString((movement, space, number)) FROM row_by_movement",
+		"SELECT 'listed', toJSONString((movement, space, bucket, arraySort(bitmapToArray(groupBitmapMergeState(electors))), arraySort(groupUniqArrayArray(numbers)))) FROM listed GROUP BY movement, space, bucket",
+		"SELECT 'listed_by_elector', toJSONString((slot, movement, space, arraySort(bitmapToArray(groupBitmapMergeState(electors))))) FROM listed_by_elector GROUP BY slot, movement, space",
 		"SELECT 'position', toJSONString((log, max(sequence))) FROM position GROUP BY log",
 	} {
 		rows, err := conn.Query(t.Context(), query)

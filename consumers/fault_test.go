@@ -37,7 +37,7 @@ func TestASidecarSpeaksForItselfOnly(t *testing.T) {
 	conn := open(t, c.dsn)
 	var electors, revision uint64
 	if err := conn.QueryRow(t.Context(), `SELECT bitmapCardinality(groupBitmapMergeState(electors)), (SELECT toUInt64(max(revision)) FROM movement_revision WHERE org = 'party-a' AND id = $1)
-		FROM set_by_movement WHERE movement = (SELECT any(movement) FROM movement_number WHERE org = 'party-a' AND id = $1)`, sample.Movement.ID).Scan(&electors, &revision); err != nil {
+		FROM listed WHERE movement = (SELECT any(movement) FROM movement_number WHERE org = 'party-a' AND id = $1)`, sample.Movement.ID).Scan(&electors, &revision); err != nil {
 		t.Fatal(err)
 	}
 	if electors != 100 || revision != uint64(sample.Movement.Revision) {
@@ -67,7 +67,7 @@ func TestAnyOrderOfAMovementsMessages(t *testing.T) {
 			c.read(t, nil)
 			c.isModelled(t)
 			var electors, rejected uint64
-			if err := open(t, c.dsn).QueryRow(t.Context(), "SELECT bitmapCardinality(groupBitmapMergeState(electors)), (SELECT count() FROM rejected) FROM set_by_bucket").Scan(&electors, &rejected); err != nil || electors != 300 || rejected != 0 {
+			if err := open(t, c.dsn).QueryRow(t.Context(), "SELECT bitmapCardinality(groupBitmapMergeState(electors)), (SELECT count() FROM rejected) FROM listed_by_elector").Scan(&electors, &rejected); err != nil || electors != 300 || rejected != 0 {
 				t.Errorf("%d electors, %d rejected: %v", electors, rejected, err)
 			}
 		})

@@ -72,7 +72,7 @@ func TestTheFirstSignerOfASidecar(t *testing.T) {
 		t.Errorf("the graph has messages of %v", have)
 	}
 	var electors, revision uint64
-	if err := open(t, c.dsn).QueryRow(t.Context(), `SELECT (SELECT bitmapCardinality(groupBitmapMergeState(electors)) FROM set_by_movement),
+	if err := open(t, c.dsn).QueryRow(t.Context(), `SELECT (SELECT bitmapCardinality(groupBitmapMergeState(electors)) FROM listed),
 		(SELECT toUInt64(max(revision)) FROM movement_revision)`).Scan(&electors, &revision); err != nil {
 		t.Fatal(err)
 	}

@@ -181,8 +181,8 @@ func TestClickHouseSettings(t *testing.T) {
 		t.Run(user, func(t *testing.T) { readerRights(t, db, user) })
 	}
 	t.Run("views of the analyst", func(t *testing.T) {
-		if got := views(t, db, "analyst"); !slices.Equal(got, slices.Sorted(slices.Values(graph.Views()))) {
-			t.Errorf("users.xml grants %v, want what graph.Views lists: %v", got, graph.Views())
+		if got := views(t, db, "analyst"); !slices.Equal(got, slices.Sorted(slices.Values(graph.Readable()))) {
+			t.Errorf("users.xml grants %v, want what graph.Readable lists: %v", got, graph.Readable())
 		}
 	})
 	t.Run("views of the dashboard", func(t *testing.T) { dashboardSeesNoElectors(t, db) })
@@ -251,7 +251,7 @@ func writerRights(t *testing.T, db database) {
 		"INSERT INTO ingest (movement, space, bucket) VALUES (1, 1, 0)",
 		"INSERT INTO ingest_row VALUES (1, 1, 7)",
 		"INSERT INTO position VALUES ('x', 1, 1, now64(6))",
-		"SELECT count() FROM set_by_movement",
+		"SELECT count() FROM listed",
 	} {
 		if err := conn.Exec(t.Context(), sql); err != nil {
 			t.Errorf("writer: %s: %v", sql, err)
@@ -301,6 +301,9 @@ func readerRights(t *testing.T, db database, user string) {
 		t.Fatalf("%d tables", len(tables))
 	}
 	for _, table := range tables {
+		if user == "analyst" && slices.Contains(graph.Readable(), table) { // what the command line reads itself
+			continue
+		}
 		refused(t, conn, user, "SELECT * FROM "+table+" LIMIT 1", codeAccessDenied)
 	}
 	for _, sql := range []string{

@@ -25,7 +25,7 @@ func BenchmarkWholeRoll(b *testing.B) {
 	}
 	conn := open(b, dsn)
 	for m := range lists {
-		err := conn.Exec(b.Context(), fmt.Sprintf(`INSERT INTO set_by_movement SELECT %d, 0, toUInt16(bitShiftRight(number, 16)) AS bucket, groupBitmapState(toUInt32(number))
+		err := conn.Exec(b.Context(), fmt.Sprintf(`INSERT INTO listed (movement, space, bucket, electors) SELECT %d, 0, toUInt16(bitShiftRight(number, 16)) AS bucket, groupBitmapState(toUInt32(number))
 			FROM numbers(%d) WHERE bitAnd(cityHash64(number, %[1]d), 1) = 1 GROUP BY bucket`, m, national))
 		if err != nil {
 			b.Fatal(err)
@@ -42,7 +42,7 @@ func BenchmarkWholeRoll(b *testing.B) {
 			for i := range b.N {
 				began := time.Now()
 				var electors uint64
-				if err := conn.QueryRow(b.Context(), fmt.Sprintf("SELECT sum(n) FROM (SELECT groupBitmapMerge(electors) AS n FROM set_by_movement WHERE movement < %d GROUP BY bucket)", n)).Scan(&electors); err != nil {
+				if err := conn.QueryRow(b.Context(), fmt.Sprintf("SELECT sum(n) FROM (SELECT groupBitmapMerge(electors) AS n FROM listed WHERE movement < %d GROUP BY bucket)", n)).Scan(&electors); err != nil {
 					b.Fatal(err)
 				}
 				counted += time.Since(began)

@@ -24,7 +24,7 @@ var assets embed.FS
 
 // Config says what the page is made of.
 type Config struct {
-	// Graph answers. Its user needs SELECT on graph.Views() and on nothing else. Required.
+	// Graph answers. Its user needs SELECT on graph.Readable() and on nothing else. Required.
 	Graph *graph.Graph
 	// Elector turns an identifier into what to ask for; it has the key. Errors must not repeat the identifier. Nil:
 	// electors are looked up by elector key alone.

@@ -201,7 +201,7 @@ func (g *Graph) countEntries(ctx context.Context, moves []move, entries []Entry,
 	if len(sets) == 0 {
 		return nil
 	}
-	err := g.countSets(ctx, "place", sets, places, func(i uint32, _ uint16, count Count) {
+	err := g.countSets(ctx, eachAlone, sets, places, func(i uint32, _ uint16, count Count) {
 		entries[i].Electors = append(entries[i].Electors, count)
 	})
 	for _, e := range entries {
@@ -227,7 +227,8 @@ func (g *Graph) ElectorsOf(ctx context.Context, movement string, limit int) (key
 		return keys, false, nil
 	}
 	limit = bound(limit)
-	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(setParameters([]setRef{moves[i].set()})))
+	set := []setRef{moves[i].set()}
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(setParameters(set)))
 	err = g.ask(ctx, "list electors", func(rows driver.Rows) error {
 		var idSpace, keyID, key string
 		err := rows.Scan(&idSpace, &keyID, &key)
@@ -237,11 +238,9 @@ func (g *Graph) ElectorsOf(ctx context.Context, movement string, limit int) (key
 		FROM internal_number AS e INNER JOIN internal_space AS s ON s.space = e.space
 		WHERE e.number NOT IN (SELECT number FROM internal_seed) AND e.number IN
 		(
-			SELECT arrayJoin(bitmapToArray(electors)) FROM internal_form WHERE %s
-			UNION ALL
-			SELECT number FROM internal_row WHERE movement IN (SELECT arrayJoin(reinterpret(unhex({listed:String}), 'Array(UInt32)')))
+			SELECT arrayJoin(arrayConcat(bitmapToArray(electors), numbers)) FROM (%s)
 		)
-		ORDER BY id_space, key_id, key LIMIT %d`, setCondition, limit+1))
+		ORDER BY id_space, key_id, key LIMIT %d`, fromSets(set), limit+1))
 	if len(keys) > limit {
 		return keys[:limit], true, err
 	}

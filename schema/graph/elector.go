@@ -203,46 +203,12 @@ func (g *Graph) findElector(ctx context.Context, q ElectorQuestion) ([]numbered,
 // movementsOf returns the movements that carried an elector, in order, whether they were listed, or derived in the
 // generations that count.
 func (g *Graph) movementsOf(ctx context.Context, e numbered, carried map[uint32]uint64) ([]Movement, error) {
-	modes := map[uint32]map[schema.Mode]bool{}
-	var mu sync.Mutex
-	lookups := []string{
-		fmt.Sprintf("SELECT movement, toUInt8(0), toUInt64(0) FROM internal_set_by_bucket WHERE bucket = %d AND space = %d AND bitmapContains(electors, toUInt32(%d))",
-			Bucket(e.number), e.space, e.number),
-		fmt.Sprintf("SELECT movement, toUInt8(0), toUInt64(0) FROM internal_row_by_elector WHERE number = %d AND space = %d", e.number, e.space),
-	}
-	if len(carried) > 0 {
-		lookups = append(lookups, fmt.Sprintf("SELECT movement, toUInt8(1), generation FROM internal_derived_by_bucket WHERE bucket = %d AND space = %d AND bitmapContains(electors, toUInt32(%d))",
-			Bucket(e.number), e.space, e.number))
-	}
-	group, groupCtx := errgroup.WithContext(ctx) // at once they take less than their union, which is mostly planning
-	for _, sql := range lookups {
-		group.Go(func() error {
-			return g.ask(groupCtx, "look up the movements of an elector", func(rows driver.Rows) error {
-				var movement uint32
-				var form uint8
-				var generation uint64
-				if err := rows.Scan(&movement, &form, &generation); err != nil {
-					return err
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				if modes[movement] == nil {
-					modes[movement] = map[schema.Mode]bool{}
-				}
-				if setForm(form) == listed {
-					modes[movement][schema.Listed] = true
-				} else if generation == carried[movement] {
-					modes[movement][schema.Whole] = true
-				}
-				return nil
-			}, sql)
-		})
-	}
-	if err := group.Wait(); err != nil || len(modes) == 0 {
+	modes, err := g.carriers(ctx, e, carried)
+	if err != nil || len(modes) == 0 {
 		return nil, err
 	}
 	var out []Movement
-	err := g.ask(withMovements(ctx, slices.Collect(maps.Keys(modes))), "read dossier", func(rows driver.Rows) error {
+	err = g.ask(withMovements(ctx, slices.Collect(maps.Keys(modes))), "read dossier", func(rows driver.Rows) error {
 		var row movementRow
 		if err := rows.ScanStruct(&row); err != nil {
 			return err
@@ -254,6 +220,53 @@ func (g *Graph) movementsOf(ctx context.Context, e numbered, carried map[uint32]
 	}, "SELECT * FROM internal_listing WHERE "+amongMovements+`
 		ORDER BY occurred_at, org, sidecar, id`)
 	return out, err
+}
+
+// carriers returns the numbers of the movements that carried an elector: when listed, when derived, or both. It asks
+// for as little as it can: each condition more is a tenth of the time that ClickHouse takes to plan.
+func (g *Graph) carriers(ctx context.Context, e numbered, carried map[uint32]uint64) (map[uint32]map[schema.Mode]bool, error) {
+	modes := map[uint32]map[schema.Mode]bool{}
+	var mu sync.Mutex
+	look := func(ctx context.Context, mode schema.Mode, sql string) error {
+		return g.ask(ctx, "look up the movements of an elector", func(rows driver.Rows) error {
+			var movement uint32
+			var space uint16
+			var generation uint64
+			var in bool
+			if err := rows.Scan(&movement, &space, &generation, &in); err != nil {
+				return err
+			}
+			if !in || space != e.space || mode == schema.Whole && generation != carried[movement] {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if modes[movement] == nil {
+				modes[movement] = map[schema.Mode]bool{}
+			}
+			modes[movement][mode] = true
+			return nil
+		}, sql)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		bucket, own := slots(e.number)
+		return look(ctx, schema.Listed, fmt.Sprintf("SELECT movement, space, toUInt64(0), slot = %d OR bitmapContains(electors, toUInt32(%d)) FROM listed_by_elector WHERE slot IN (%d, %[1]d)",
+			own, e.number, bucket))
+	})
+	if len(carried) > 0 {
+		group.Go(func() error {
+			return look(ctx, schema.Whole, fmt.Sprintf("SELECT movement, space, generation, bitmapContains(electors, toUInt32(%d)) FROM derived_by_bucket WHERE bucket = %d",
+				e.number, Bucket(e.number)))
+		})
+	}
+	return modes, group.Wait()
+}
+
+// slots are where listed_by_elector has an elector: that of the bitmaps of its bucket, and its own.
+func slots(number uint32) (bucket, own uint64) {
+	bucket = uint64(Bucket(number)) << (BucketBits + 1)
+	return bucket, bucket + 1 + uint64(number%(1<<BucketBits))
 }
 
 // stays folds movements, in order, into the places where they brought the elector.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -127,75 +128,102 @@ func (g *Graph) seededSets(ctx context.Context, refs []setRef) (map[setPart]map[
 	var seeds *roaring.Bitmap
 	out := map[setPart]map[uint32]electorSet{}
 	small := map[setPart]map[uint32]electorSet{}
-	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(setParameters(refs)))
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := errgroup.WithContext(clickhouse.Context(ctx, clickhouse.WithParameters(setParameters(refs))))
 	group.Go(func() (err error) {
 		seeds, err = g.seeds(ctx)
 		return err
 	})
-	group.Go(func() error {
-		return g.ask(ctx, "read the electors of movements", func(rows driver.Rows) error {
-			var p setPart
-			var movement uint32
-			var state []byte
-			if err := rows.Scan(&p.space, &p.part, &movement, &state); err != nil {
-				return err
-			}
-			bits, err := decodeBitmap(state)
-			put(out, p, movement, electorSet{bits: bits})
-			return err
-		}, fmt.Sprintf(`SELECT space, toUInt16(intDiv(bucket, %d)) AS part, movement, toString(groupBitmapMergeState(electors))
-			FROM internal_form WHERE %s GROUP BY space, part, movement`, partBuckets, setCondition))
-	})
-	group.Go(func() error {
-		return g.ask(ctx, "read the electors of movements", func(rows driver.Rows) error {
-			var p setPart
-			var movement uint32
-			var count uint64
-			var text []byte // an array would be read one boxed element at a time
-			if err := rows.Scan(&p.space, &movement, &count, &text); err != nil {
-				return err
-			}
-			numbers := sortedNumbers(int(count), text)
-			for len(numbers) > 0 {
-				p.part = Bucket(numbers[0]) / partBuckets
-				end, _ := slices.BinarySearch(numbers, (uint32(p.part)+1)*partBuckets<<BucketBits)
-				if p.part == 1<<16/partBuckets-1 {
-					end = len(numbers)
+	few, ok, err := g.readFew(ctx, refs)
+	for _, r := range few {
+		if !ok {
+			break
+		}
+		p := setPart{r.space, r.bucket / partBuckets}
+		if !r.bits.IsEmpty() {
+			put(out, p, r.movement, electorSet{bits: r.bits})
+		}
+		putNumbers(out, p, r.movement, r.numbers)
+	}
+	var mu sync.Mutex
+	if err == nil && slices.ContainsFunc(refs, func(r setRef) bool { return r.form != listed }) {
+		group.Go(func() error {
+			return g.ask(ctx, "read the derived electors of movements", func(rows driver.Rows) error {
+				var p setPart
+				var movement uint32
+				var state []byte
+				if err := rows.Scan(&p.space, &p.part, &movement, &state); err != nil {
+					return err
 				}
-				put(small, p, movement, electorSet{numbers: numbers[:end:end]})
-				numbers = numbers[end:]
-			}
-			return nil
-		}, `SELECT space, movement, count(), reinterpret(groupArray(number), 'String') FROM internal_row
-			WHERE movement IN (SELECT arrayJoin(reinterpret(unhex({listed:String}), 'Array(UInt32)'))) GROUP BY space, movement`)
-	})
-	if err := group.Wait(); err != nil {
+				bits, err := decodeBitmap(state)
+				mu.Lock()
+				defer mu.Unlock()
+				put(out, p, movement, electorSet{bits: bits})
+				return err
+			}, fmt.Sprintf(`SELECT space, toUInt16(intDiv(bucket, %d)) AS part, movement, toString(groupBitmapMergeState(electors))
+				FROM derived WHERE %s GROUP BY space, part, movement`, partBuckets, derivedCondition))
+		})
+	}
+	if err == nil && !ok && slices.ContainsFunc(refs, func(r setRef) bool { return r.form == listed }) {
+		group.Go(func() error {
+			return g.ask(ctx, "read the electors of movements", func(rows driver.Rows) error {
+				var p setPart
+				var movement uint32
+				var state, text []byte // arrays would be read one boxed element at a time
+				var count uint64
+				if err := rows.Scan(&p.space, &p.part, &movement, &state, &count, &text); err != nil {
+					return err
+				}
+				bits, err := decodeBitmap(state)
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if !bits.IsEmpty() {
+					put(out, p, movement, electorSet{bits: bits})
+				}
+				putNumbers(small, p, movement, sortedNumbers(int(count), text))
+				return nil
+			}, fmt.Sprintf(`SELECT space, toUInt16(intDiv(bucket, %d)) AS part, movement, toString(groupBitmapMergeState(electors)), sum(length(numbers)), reinterpret(groupArrayArray(numbers), 'String')
+				FROM listed WHERE %s GROUP BY space, part, movement`, partBuckets, listedCondition(refs)))
+		})
+	}
+	if err := errors.Join(err, group.Wait()); err != nil {
 		return nil, nil, err
 	}
 	for p, sets := range small {
 		for movement, set := range sets {
-			put(out, p, movement, set.or(out[p][movement]))
+			put(out, p, movement, set)
 		}
 	}
 	return out, seeds, nil
 }
 
+// putNumbers puts numbers, in order, into the parts that they are of.
+func putNumbers(sets map[setPart]map[uint32]electorSet, p setPart, movement uint32, numbers []uint32) {
+	for len(numbers) > 0 {
+		p.part = Bucket(numbers[0]) / partBuckets
+		end, _ := slices.BinarySearch(numbers, (uint32(p.part)+1)*partBuckets<<BucketBits)
+		if p.part == 1<<16/partBuckets-1 {
+			end = len(numbers)
+		}
+		put(sets, p, movement, electorSet{numbers: numbers[:end:end]})
+		numbers = numbers[end:]
+	}
+}
+
+// put adds electors of a movement.
 func put(sets map[setPart]map[uint32]electorSet, p setPart, movement uint32, set electorSet) {
 	if sets[p] == nil {
 		sets[p] = map[uint32]electorSet{}
 	}
-	sets[p][movement] = set
+	sets[p][movement] = set.or(sets[p][movement])
 }
 
 // sortedNumbers reads count little-endian numbers, and brings them in order, each once. Zeroes at the end may have
 // been left out.
 func sortedNumbers(count int, text []byte) []uint32 {
-	text = append(text, make([]byte, max(4*count-len(text), 0))...)
-	numbers := make([]uint32, count)
-	for i := range numbers {
-		numbers[i] = binary.LittleEndian.Uint32(text[4*i:])
-	}
+	numbers := littleEndianNumbers(count, text)
 	if !slices.IsSorted(numbers) {
 		slices.Sort(numbers)
 	}

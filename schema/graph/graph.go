@@ -13,7 +13,7 @@ import (
 	"github.com/rolltrace/rolltrace/schema"
 )
 
-// A Graph answers questions. Its user needs SELECT on Views() and on nothing else. It is safe for
+// A Graph answers questions. Its user needs SELECT on Readable() and on nothing else. It is safe for
 // concurrent use.
 //
 // Every answer is a function of the movements alone: sorted, without numbers that depend on the order of

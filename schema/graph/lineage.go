@@ -89,11 +89,11 @@ WHERE bitmapCardinality(electors) > 0`
 const (
 	listedSQL = `
         SELECT movement, '' AS form, space, bucket, electors
-        FROM set_by_movement
-        WHERE movement IN (SELECT movement FROM term WHERE form = '')
+        FROM listed
+        WHERE digest = 0 AND movement IN (SELECT movement FROM term WHERE form = '')
         UNION ALL
         SELECT movement, '' AS form, space, toUInt16(bitShiftRight(number, 16)) AS bucket, groupBitmapState(number) AS electors
-        FROM row_by_movement
+        FROM listed ARRAY JOIN numbers AS number
         WHERE movement IN (SELECT movement FROM term WHERE form = '')
         GROUP BY movement, space, bucket`
 	derivedSQL = `

@@ -309,7 +309,7 @@ func (o *overview) there(ctx context.Context, names []string, what string) (map[
 		at, _ := slices.BinarySearch(names, o.node(places[place]))
 		nodes[i] = uint32(at)
 	}
-	err := o.graph.countSets(ctx, "place", sets, nodes, func(node uint32, space uint16, count Count) {
+	err := o.graph.countSets(ctx, eachAlone, sets, nodes, func(node uint32, space uint16, count Count) {
 		if name := names[node]; out[name] == nil {
 			out[name] = map[uint16]uint64{}
 		}

@@ -2,8 +2,8 @@ package graph
 
 import "github.com/rolltrace/rolltrace/schema"
 
-// SmallSet is the number of electors in one (chunk, bucket) pair below which they go into the row tables
-// instead of a bitmap. Which form a pair takes is a function of the chunk alone, so that two consumers
+// SmallSet is the number of electors in one (chunk, bucket) pair below which they are kept one by one, and not in
+// a bitmap. Which form a pair takes is a function of the chunk alone, so that two consumers
 // choose alike; readers unite both forms, so that the number may change.
 const SmallSet = 32
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/rolltrace/rolltrace/deploy/embedded"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
@@ -66,23 +64,43 @@ func (h *measured) logf(format string, args ...any) {
 	h.lines = append(h.lines, fmt.Sprintf(format, args...))
 }
 
-// rows makes the row tables from the sets.
+// rows makes the row tables from the sets. Those of keys have keyRolls whole rolls at most: each more takes the same
+// again, because its keys are the same. Those in elector order have the electors of rowBuckets buckets at most, and only
+// these are asked for.
 func (h *measured) rows() {
-	h.exec(`CREATE TABLE rows_by_key (movement UInt32 CODEC(Delta(4), ZSTD(1)), key UInt64 CODEC(Delta(8), ZSTD(1))) ENGINE = MergeTree ORDER BY (movement, key)`)
-	h.exec(`CREATE TABLE rows_by_movement (movement UInt32 CODEC(Delta(4), ZSTD(1)), number UInt32 CODEC(Delta(4), ZSTD(1))) ENGINE = MergeTree ORDER BY (movement, number)`)
-	h.exec(`CREATE TABLE rows_by_elector (number UInt32 CODEC(Delta(4), ZSTD(1)), movement UInt32 CODEC(Delta(4), ZSTD(1))) ENGINE = MergeTree ORDER BY (number, movement)`)
+	const form = ` (movement UInt32 CODEC(Delta(4), ZSTD(1)), %s CODEC(Delta(%d), ZSTD(1))) ENGINE = MergeTree ORDER BY (%s)`
+	for _, table := range []string{"rows_by_key", "rows_by_key_whole"} {
+		h.exec("CREATE TABLE " + table + fmt.Sprintf(form, "key UInt64", 8, "movement, key"))
+	}
+	h.exec("CREATE TABLE rows_by_movement" + fmt.Sprintf(form, "number UInt32", 4, "movement, number"))
+	h.exec("CREATE TABLE rows_by_elector" + fmt.Sprintf(form, "number UInt32", 4, "number, movement"))
+	const numbers = "arrayJoin(arrayConcat(bitmapToArray(electors), numbers)) AS number"
+	const settings = " SETTINGS max_block_size = 64, min_insert_block_size_rows = 8000000"
 	for from := 0; from < len(h.history.moves); from += 1000 {
-		where := fmt.Sprintf("WHERE movement BETWEEN %d AND %d", from, from+999)
-		h.exec(`INSERT INTO rows_by_movement SELECT movement, arrayJoin(bitmapToArray(electors)) FROM set_by_movement ` + where +
-			` UNION ALL SELECT movement, number FROM row_by_movement ` + where + ` SETTINGS max_block_size = 64, min_insert_block_size_rows = 8000000`)
-		h.exec(`INSERT INTO rows_by_key SELECT movement, ` + scaledKey + ` FROM rows_by_movement ` + where + ` SETTINGS min_insert_block_size_rows = 8000000`)
+		h.exec(fmt.Sprintf("INSERT INTO rows_by_movement SELECT movement, %s FROM listed WHERE movement BETWEEN %d AND %d"+settings, numbers, from, from+999))
+		h.exec(fmt.Sprintf("INSERT INTO rows_by_key SELECT movement, %s FROM (SELECT movement, %s FROM listed WHERE movement BETWEEN %d AND %d AND movement %% 100 != 0)"+settings,
+			scaledKey, numbers, from, from+999))
 	}
-	for from := uint32(0); from <= h.history.electors; from += 1 << 22 {
-		h.exec(fmt.Sprintf(`INSERT INTO rows_by_elector SELECT number, movement FROM rows_by_movement WHERE number >= %d AND number < %d SETTINGS min_insert_block_size_rows = 8000000`, from, from+1<<22))
+	for roll := range h.keyRolls() {
+		h.exec(fmt.Sprintf("INSERT INTO rows_by_key_whole SELECT %d, key FROM elector ORDER BY key SETTINGS max_insert_threads = 1, min_insert_block_size_rows = 40000000, min_insert_block_size_bytes = 1000000000", 100*roll))
 	}
-	for _, table := range []string{"rows_by_key", "rows_by_movement", "rows_by_elector"} {
+	for bucket := range h.rowBuckets() {
+		h.exec(fmt.Sprintf(`INSERT INTO rows_by_elector (number, movement) SELECT arrayJoin(bitmapToArray(electors)) AS number, movement FROM listed_by_elector WHERE slot = %d
+			UNION ALL SELECT toUInt32(slot %% 131072 - 1 + %d), movement FROM listed_by_elector WHERE slot > %[1]d AND slot < %[3]d`+settings,
+			uint64(bucket)<<17, uint64(bucket)<<16, uint64(bucket+1)<<17))
+	}
+	for _, table := range []string{"rows_by_key", "rows_by_key_whole", "rows_by_movement", "rows_by_elector"} {
 		h.exec("OPTIMIZE TABLE " + table + " FINAL")
 	}
+}
+
+// wholeRolls is how many movements of the whole roll there are.
+func (h *measured) wholeRolls() int { return (len(h.history.moves) + 99) / 100 }
+
+func (h *measured) keyRolls() int { return min(3, h.wholeRolls()) }
+
+func (h *measured) rowBuckets() int {
+	return min(42, int(graph.Bucket(h.history.electors-1))+1)
 }
 
 func (h *measured) number(sql string) float64 {
@@ -100,10 +118,16 @@ func (h *measured) storage() {
 	}
 	const ours = "table NOT LIKE 'rows_by_%'"
 	mib := func(n float64) float64 { return n / (1 << 20) }
-	all, rows := bytes(ours), bytes("table = 'rows_by_key'")
+	all := bytes(ours)
+	each := bytes("table = 'rows_by_key_whole'") / float64(h.keyRolls())
+	rows := bytes("table = 'rows_by_key'") + each*float64(h.wholeRolls())
 	h.logf("storage: %.0f MiB (electors and their keys %.0f, sets %.0f, the rest %.0f), rows of keys %.0f MiB: 1/%.1f", mib(all),
-		mib(bytes("table = 'elector'")), mib(bytes("match(table, '^(set|row)_by')")), mib(bytes(ours+" AND table != 'elector' AND NOT match(table, '^(set|row)_by')")), mib(rows), rows/all)
-	h.logf("  rows of numbers: %.0f MiB in movement order, %.0f MiB in elector order", mib(bytes("table = 'rows_by_movement'")), mib(bytes("table = 'rows_by_elector'")))
+		mib(bytes("table = 'elector'")), mib(bytes("table LIKE 'listed%'")), mib(bytes(ours+" AND table != 'elector' AND table NOT LIKE 'listed%'")), mib(rows), rows/all)
+	h.logf("  of the rows of keys %.0f MiB are %d whole rolls of %.1f MiB each, %.2f bytes a row, measured on %d; the others were all written, %.2f bytes a row",
+		mib(each)*float64(h.wholeRolls()), h.wholeRolls(), mib(each), each/float64(h.history.electors), h.keyRolls(),
+		bytes("table = 'rows_by_key'")/h.number("SELECT count() FROM rows_by_key"))
+	h.logf("  rows of numbers: %.0f MiB in movement order, %.0f MiB in elector order for %d of %d buckets", mib(bytes("table = 'rows_by_movement'")), mib(bytes("table = 'rows_by_elector'")),
+		h.rowBuckets(), graph.Bucket(h.history.electors-1)+1)
 	h.ReportMetric(rows/all, "storage-x")
 }
 
@@ -150,23 +174,17 @@ func (h *measured) ingest() {
 func (h *measured) dossiers() {
 	var ours, theirs []time.Duration
 	for range *samples {
-		n := h.random.Uint32N(h.history.electors)
-		var a, small []string
-		x := took(func() { // as the question does: both at once
-			var group errgroup.Group
-			group.Go(func() error {
-				a = h.texts(fmt.Sprintf("SELECT toString(movement) FROM internal_set_by_bucket WHERE bucket = %d AND space = 0 AND bitmapContains(electors, toUInt32(%d))", graph.Bucket(n), n))
-				return nil
-			})
-			small = h.texts(fmt.Sprintf("SELECT toString(movement) FROM internal_row_by_elector WHERE number = %d AND space = 0", n))
-			_ = group.Wait() // h.texts fails the benchmark
+		n := h.random.Uint32N(min(h.history.electors, uint32(h.rowBuckets())<<graph.BucketBits))
+		var a, c []uint32
+		x := took(func() {
+			var err error
+			if a, err = h.graph.MovementsOf(h.B.Context(), n); err != nil {
+				h.B.Fatal(err)
+			}
 		})
-		var c []string
 		y := took(func() {
-			c = h.texts(fmt.Sprintf("SELECT toString(movement) FROM rows_by_elector WHERE number = %d", n))
+			c = h.movements(fmt.Sprintf("SELECT movement FROM rows_by_elector WHERE number = %d", n))
 		})
-		a = append(a, small...)
-		slices.Sort(a)
 		slices.Sort(c)
 		if !slices.Equal(a, c) {
 			h.B.Fatalf("elector %d: movements %v, of rows %v", n, a, c)
@@ -211,18 +229,17 @@ func (h *measured) sets() {
 		var set, setRows, overlap, overlapRows []time.Duration
 		for range count {
 			x, y := into[places[h.random.IntN(len(places))]], into[places[h.random.IntN(len(places))]]
-			ours, a := h.count(fmt.Sprintf(`SELECT groupBitmapMerge(electors) FROM (SELECT groupBitmapMergeState(electors) AS electors FROM internal_form WHERE movement IN (%s)
-				UNION ALL SELECT groupBitmapState(number) FROM internal_row WHERE movement IN (%[1]s))`, sqlList(x)))
+			var electors uint64
+			a := took(func() { electors = h.electors(h.graph.CountListed(h.B.Context(), x)) })
+			ours := float64(electors)
 			theirs, b := h.count(fmt.Sprintf("SELECT groupBitmap(number) FROM rows_by_movement WHERE movement IN (%s)", sqlList(x)))
 			if ours != theirs {
 				h.B.Fatalf("set: %v electors, of rows %v", ours, theirs)
 			}
 			set, setRows = append(set, a), append(setRows, b)
 			both := slices.Concat(x, y)
-			ours, a = h.count(fmt.Sprintf(`SELECT bitmapAndCardinality(groupBitmapMergeState(x), groupBitmapMergeState(y)) FROM
-				(SELECT groupBitmapMergeStateIf(electors, movement IN (%s)) AS x, groupBitmapMergeStateIf(electors, movement IN (%s)) AS y FROM internal_form WHERE movement IN (%s)
-				UNION ALL SELECT groupBitmapStateIf(number, movement IN (%[1]s)), groupBitmapStateIf(number, movement IN (%[2]s)) FROM internal_row WHERE movement IN (%[3]s))`,
-				sqlList(x), sqlList(y), sqlList(both)))
+			a = took(func() { electors = h.electors(h.graph.OverlapListed(h.B.Context(), x, y)) })
+			ours = float64(electors)
 			theirs, b = h.count(fmt.Sprintf(`SELECT bitmapAndCardinality(groupBitmapStateIf(number, movement IN (%s)), groupBitmapStateIf(number, movement IN (%s)))
 				FROM rows_by_movement WHERE movement IN (%s)`, sqlList(x), sqlList(y), sqlList(both)))
 			if ours != theirs {
@@ -274,6 +291,27 @@ func (h *measured) questions() {
 			(SELECT movement, any(output) AS place FROM movement_revision GROUP BY movement) AS m ON m.movement = r.movement GROUP BY m.place`)
 	}))
 	h.compare("reach of everything", whole, union)
+}
+
+func (h *measured) movements(sql string) (out []uint32) {
+	rows, err := h.conn.Query(h.B.Context(), sql)
+	for err == nil && rows.Next() {
+		var movement uint32
+		err = rows.Scan(&movement)
+		out = append(out, movement)
+	}
+	if err != nil {
+		h.B.Fatalf("%s: %v", sql, err)
+	}
+	rows.Close()
+	return out
+}
+
+func (h *measured) electors(n uint64, err error) uint64 {
+	if err != nil {
+		h.B.Fatal(err)
+	}
+	return n
 }
 
 func (h *measured) ask(_ any, err error) {

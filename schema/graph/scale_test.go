@@ -163,8 +163,8 @@ func (s *scaled) message(b *graph.Batch, i int) {
 	b.Position = graph.Position{Log: "log", Sequence: sequence + 1, LastSequence: sequence + 1, WrittenAt: schematest.Began}
 }
 
-// scaledKey is the key of an elector by its number, in SQL: random-looking, as keys are.
-const scaledKey = "sipHash64(toUInt64(number))"
+// scaledKey is the key of an elector by its number, in SQL: random, but for the order that the keys of a chunk have.
+const scaledKey = "bitShiftLeft(toUInt64(number % 65536), 48) + bitShiftRight(sipHash64(toUInt64(number)), 16)"
 
 // write writes the history. Keys, and all whole rolls but the first, are made by ClickHouse: as the same rows that
 // the Writer would make it write.
@@ -188,12 +188,15 @@ func (s *scaled) write(t testing.TB, c *centre) {
 		}
 		c.write(b)
 	}
-	for _, table := range []string{"set_by_movement", "set_by_bucket"} {
-		for part := range slices.Chunk(copies, 10) {
-			c.exec(fmt.Sprintf("INSERT INTO %s SELECT arrayJoin(%[2]s) AS movement, s.space, s.bucket, s.electors FROM %[1]s AS s WHERE s.movement = %[3]d", table, sqlArray(part), first))
+	for part := range slices.Chunk(copies, 10) {
+		for _, insert := range []string{
+			"listed (movement, space, bucket, electors) SELECT arrayJoin(%s) AS movement, s.space, s.bucket, s.electors FROM listed AS s WHERE s.movement = %d",
+			"listed_by_elector SELECT bitShiftLeft(toUInt64(s.bucket), 17) AS slot, arrayJoin(%s) AS movement, s.space, s.electors FROM listed AS s WHERE s.movement = %d",
+		} {
+			c.exec(fmt.Sprintf("INSERT INTO "+insert, sqlArray(part), first))
 		}
 	}
-	for _, table := range []string{"elector", "movement_number", "movement_revision", "chunk", "message", "set_by_movement", "set_by_bucket", "row_by_movement", "row_by_elector"} {
+	for _, table := range []string{"elector", "movement_number", "movement_revision", "chunk", "message", "listed", "listed_by_elector"} {
 		c.exec("OPTIMIZE TABLE " + table + " FINAL")
 	}
 }

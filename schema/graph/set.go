@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/RoaringBitmap/roaring/v2"
 	"golang.org/x/sync/errgroup"
@@ -93,11 +92,7 @@ func (g *Graph) electorCounts(ctx context.Context, moves []move, a *Electors) er
 	if len(sets) == 0 {
 		return nil
 	}
-	ends := "place"
-	if len(places) > 1 {
-		ends = fmt.Sprintf("arrayJoin([place, toUInt32(%d)])", len(places)) // which stands for all of them
-	}
-	err := g.countSets(ctx, ends, sets, of, func(place uint32, _ uint16, count Count) {
+	err := g.countSets(ctx, len(places), sets, of, func(place uint32, _ uint16, count Count) {
 		if int(place) == len(places) || len(places) == 1 {
 			a.Electors = append(a.Electors, count)
 		}
@@ -120,8 +115,9 @@ func (g *Graph) electorCounts(ctx context.Context, moves []move, a *Electors) er
 	return err
 }
 
-// countSets counts the electors of sets united: those of each place, or whatever of says, as ends has it. Seeds are none.
-func (g *Graph) countSets(ctx context.Context, ends string, sets []setRef, of []uint32, each func(place uint32, space uint16, count Count)) error {
+// countSets counts the electors of sets united: those of each place, or whatever of says; and those of all of so many
+// places, as those of the place after the last, unless that is eachAlone. Seeds are none.
+func (g *Graph) countSets(ctx context.Context, places int, sets []setRef, of []uint32, each func(place uint32, space uint16, count Count)) error {
 	var spaces map[uint16]Count
 	var seeds *roaring.Bitmap
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -136,44 +132,22 @@ func (g *Graph) countSets(ctx context.Context, ends string, sets []setRef, of []
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	parameters := setParameters(sets)
-	parameters["places"] = fmt.Sprintf("%x", littleEndian(of))
-	count := "groupBitmapMerge(electors)"
-	if !seeds.IsEmpty() {
-		parameters["seeds"] = fmt.Sprintf("%x", littleEndian(seeds.ToArray()))
-		count = "bitmapAndnotCardinality(groupBitmapMergeState(electors), bitmapBuild(reinterpret(unhex({seeds:String}), 'Array(UInt32)')))"
-	}
-	return g.ask(clickhouse.Context(ctx, clickhouse.WithParameters(parameters)), "count electors", func(rows driver.Rows) error {
-		var place uint32
-		var space uint16
-		var electors uint64
-		err := rows.Scan(&place, &space, &electors)
-		count := spaces[space]
-		count.Electors = electors
-		each(place, space, count)
+	unions, err := g.countUnions(ctx, sets, of, places, seeds)
+	if err != nil {
 		return err
-	}, fmt.Sprintf(countText, ends, count, setCondition))
+	}
+	if places > 1 {
+		unions.of[uint32(places)] = unions.all
+	}
+	for place, bySpace := range unions.of {
+		for space, n := range bySpace {
+			count := spaces[space]
+			count.Electors = n
+			each(place, space, count)
+		}
+	}
+	return nil
 }
-
-// countText counts the electors of each place, and of all: not bucket by bucket, because places are many, and a bitmap
-// knows its own.
-const countText = `
-	WITH reinterpret(unhex({movements:String}), 'Array(UInt32)') AS movements, reinterpret(unhex({places:String}), 'Array(UInt32)') AS places
-	SELECT %s AS at, space, toUInt64(%s) AS n
-	FROM
-	(
-		SELECT transform(movement, movements, places, toUInt32(0)) AS place, space, groupBitmapMergeState(electors) AS electors
-		FROM internal_form
-		WHERE %s
-		GROUP BY place, space
-		UNION ALL
-		SELECT transform(movement, movements, places, toUInt32(0)) AS place, space, groupBitmapState(number) AS electors
-		FROM internal_row
-		WHERE movement IN (SELECT arrayJoin(reinterpret(unhex({listed:String}), 'Array(UInt32)')))
-		GROUP BY place, space
-	)
-	GROUP BY at, space
-	HAVING n > 0`
 
 func compareCounts(x, y Count) int {
 	return cmp.Or(cmp.Compare(x.IDSpace, y.IDSpace), cmp.Compare(x.KeyID, y.KeyID))

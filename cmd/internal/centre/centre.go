@@ -226,7 +226,7 @@ func (c *Centre) clickHouseConfig(previous Listen) embedded.ClickHouseConfig {
 		Dir:       filepath.Join(c.cfg.Data, "clickhouse"),
 		Listen:    choose(c.cfg.Listen.ClickHouse, previous.ClickHouse, clickHouseAddress),
 		HTTP:      choose(c.cfg.Listen.ClickHouseHTTP, previous.ClickHouseHTTP, clickHouseHTTPAddress),
-		Views:     graph.Views(),
+		Views:     graph.Readable(),
 		MaxMemory: c.cfg.MaxMemory,
 		Progress:  c.cfg.Progress,
 		Log:       c.cfg.Log.With().Str("part", "clickhouse").Logger(),

@@ -13,22 +13,24 @@ those of the generation that counts, "candidates" those of any: what is looked u
 {{if .HasKey}}
 WITH e AS
 (
-    SELECT DISTINCT number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, key
+    SELECT DISTINCT {{template "dossier.slots"}}, key
     FROM {{.Name "elector"}}
     WHERE {{.IsKey "key"}}
 )
 {{end}}
 {{end}}
+{{/* See listed_by_elector: a bitmap of the bucket, or the elector's own slot. */}}
+{{define "dossier.slots"}}number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, bitShiftLeft(toUInt64(bucket), 17) AS bucket_slot, bucket_slot + 1 + bitAnd(number, 65535) AS slot{{end}}
 {{define "dossier.listed"}}
 SELECT DISTINCT e.key AS key, e.space AS space, s.movement AS movement, 'listed' AS known
-FROM {{.Name "set_by_bucket"}} AS s
-INNER JOIN {{template "dossier.e" .}} AS e ON e.bucket = s.bucket AND e.space = s.space
-WHERE {{if .HasKey}}s.bucket IN (SELECT bucket FROM e) AND {{end}}bitmapContains(s.electors, e.number)
+FROM {{.Name "listed_by_elector"}} AS s
+INNER JOIN {{template "dossier.e" .}} AS e ON e.bucket_slot = s.slot AND e.space = s.space
+WHERE {{if .HasKey}}s.slot IN (SELECT bucket_slot FROM e) AND {{end}}bitmapContains(s.electors, e.number)
 UNION DISTINCT
 SELECT e.key AS key, e.space AS space, r.movement AS movement, 'listed' AS known
-FROM {{.Name "row_by_elector"}} AS r
-INNER JOIN {{template "dossier.e" .}} AS e ON e.number = r.number
-{{if .HasKey}}WHERE r.number IN (SELECT number FROM e){{end}}
+FROM {{.Name "listed_by_elector"}} AS r
+INNER JOIN {{template "dossier.e" .}} AS e ON e.slot = r.slot AND e.space = r.space
+{{if .HasKey}}WHERE r.slot IN (SELECT slot FROM e){{end}}
 {{end}}
 {{define "dossier.derived"}}
 UNION DISTINCT
@@ -40,7 +42,7 @@ WHERE {{if .HasKey}}s.bucket IN (SELECT bucket FROM e) AND {{end}}bitmapContains
 {{define "dossier.counts"}}
     AND (s.movement, s.generation) IN (SELECT movement, max(generation) FROM {{.Name "derived_head"}} WHERE form = 'S' GROUP BY movement)
 {{end}}
-{{define "dossier.e"}}{{if .HasKey}}e{{else}}(SELECT DISTINCT number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, key FROM {{.Name "elector"}} WHERE number NOT IN ({{template "seeds" .}})){{end}}{{end}}
+{{define "dossier.e"}}{{if .HasKey}}e{{else}}(SELECT DISTINCT {{template "dossier.slots"}}, key FROM {{.Name "elector"}} WHERE number NOT IN ({{template "seeds" .}})){{end}}{{end}}
 {{define "dossier"}}
 SELECT leftPad(lower(hex(d.key)), 16, '0') AS key, k.id_space AS id_space, k.key_id AS key_id, m.* EXCEPT (movement)
 FROM ({{template "dossier.members" .}}) AS d

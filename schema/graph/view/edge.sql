@@ -41,8 +41,8 @@ needed AS
     FROM
     (
         SELECT movement, 'listed' AS mode, space, {{.Part "bucket"}} AS part, {{template "electors_only" .}} AS electors
-        FROM {{.Name "set_by_movement"}}
-        WHERE movement IN (SELECT movement FROM needed) {{template "only" .}}
+        FROM {{.Name "listed"}}
+        WHERE digest = 0 AND movement IN (SELECT movement FROM needed) {{template "only" .}}
         UNION ALL
         SELECT movement, 'whole' AS mode, space, {{.Part "bucket"}} AS part, {{template "electors_only" .}} AS electors
         FROM {{.Name "derived"}}
@@ -57,7 +57,7 @@ needed AS
         -- whether a movement carried anybody of a space decides too, whoever is asked for: nobody, in a part of its own
         UNION ALL
         SELECT DISTINCT movement, 'listed' AS mode, space, toUInt16(65535) AS part, {{template "none"}} AS electors
-        FROM (SELECT movement, space, {{template "electors_only" .}} AS who FROM {{.Name "set_by_movement"}}) WHERE movement IN (SELECT movement FROM needed) AND bitmapCardinality(who) > 0
+        FROM (SELECT movement, space, {{template "electors_only" .}} AS who FROM {{.Name "listed"}} WHERE digest = 0) WHERE movement IN (SELECT movement FROM needed) AND bitmapCardinality(who) > 0
         UNION ALL
         SELECT DISTINCT movement, 'listed' AS mode, space, toUInt16(65535) AS part, {{template "none"}} AS electors
         FROM ({{template "rows" .}}) WHERE movement IN (SELECT movement FROM needed)

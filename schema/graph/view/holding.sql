@@ -28,8 +28,8 @@ SELECT steps.place AS place, s.space AS space, s.part AS bucket,
 FROM
 (
     SELECT movement, 'listed' AS form, toUInt64(0) AS generation, space, {{.Part "bucket"}} AS part, {{template "electors_only" .}} AS electors
-    FROM {{.Name "set_by_movement"}}
-    WHERE movement IN ({{template "stepped" .}})
+    FROM {{.Name "listed"}}
+    WHERE digest = 0 AND movement IN ({{template "stepped" .}})
     UNION ALL
     SELECT movement, 'listed', toUInt64(0), space, {{.Part "toUInt16(bitShiftRight(number, 16))"}} AS part, groupBitmapState(number)
     FROM ({{template "rows" .}})

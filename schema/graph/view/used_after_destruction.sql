@@ -38,7 +38,8 @@ FROM
             FROM
             (
                 SELECT movement, 'listed' AS form, toUInt64(0) AS generation, space, bucket, {{template "electors_only" .}} AS electors
-                FROM {{.Name "set_by_movement"}}
+                FROM {{.Name "listed"}}
+                WHERE digest = 0
                 UNION ALL
                 SELECT movement, 'listed', toUInt64(0), space, toUInt16(bitShiftRight(number, 16)) AS bucket, groupBitmapState(number)
                 FROM ({{template "rows" .}})
