@@ -33,12 +33,15 @@ type Overview struct {
 
 // An OverviewNode is an organisation, or a place.
 type OverviewNode struct {
-	Name    string  `json:"name"`
-	Org     string  `json:"org"`
-	Places  uint64  `json:"places"` // that movements name
-	People  uint64  `json:"people"` // of them
-	Holding []Count `json:"holding"`
-	Reached []Count `json:"reached"`
+	Name         string  `json:"name"`
+	Org          string  `json:"org"`
+	Title        string  `json:"title"`        // of the organisation, as the registry of that time has it; "" where nobody registered it
+	Kind         string  `json:"kind"`         // likewise: authority, party, vendor …
+	Jurisdiction string  `json:"jurisdiction"` // likewise
+	Places       uint64  `json:"places"`       // that movements name
+	People       uint64  `json:"people"`       // of them
+	Holding      []Count `json:"holding"`
+	Reached      []Count `json:"reached"`
 }
 
 // An OverviewFlow is all movements from one node to another. What stays within a node is not shown.
@@ -77,11 +80,28 @@ func (g *Graph) Overview(ctx context.Context, q OverviewQuestion) (*Overview, er
 	if a.Nodes, err = o.nodes(ctx); err != nil {
 		return nil, err
 	}
+	if err := g.registered(ctx, q.AsOf, a.Nodes); err != nil {
+		return nil, err
+	}
 	if len(a.Nodes) == 0 {
 		notes.none("movements")
 	}
 	a.Answer, err = notes.answer(func() func(CoverageRow) bool { return func(CoverageRow) bool { return true } })
 	return a, err
+}
+
+// registered adds to nodes what the registry says of their organisations.
+func (g *Graph) registered(ctx context.Context, asOf schema.Time, nodes []OverviewNode) error {
+	return g.ask(ctx, "read the registry", func(rows driver.Rows) error {
+		var org, title, kind, jurisdiction string
+		err := rows.Scan(&org, &title, &kind, &jurisdiction)
+		for i := range nodes {
+			if nodes[i].Org == org {
+				nodes[i].Title, nodes[i].Kind, nodes[i].Jurisdiction = title, kind, jurisdiction
+			}
+		}
+		return err
+	}, "SELECT organisation, name, kind, jurisdiction FROM organisations_as_of(as_of = $1)", asOf.String())
 }
 
 // MaxMoments is how many moments an Overview has.

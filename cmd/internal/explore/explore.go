@@ -156,7 +156,9 @@ func (p *Page) Serve(ctx context.Context, dsn string, log zerolog.Logger) error 
 		p.Close()
 		return err
 	}
-	cfg.Findings = func(ctx context.Context, asOf schema.Time) (any, error) { return policy.Ask(ctx, cfg.Graph, rules, asOf) }
+	cfg.Findings = func(ctx context.Context, asOf schema.Time) (any, error) {
+		return policy.Ask(ctx, cfg.Graph, rules, asOf)
+	}
 	if p.secret != nil {
 		cfg.Elector = p.elector
 		cfg.Match = func(ctx context.Context, q explorer.MatchQuestion) (any, error) { return p.match(ctx, cfg.Graph, q) }

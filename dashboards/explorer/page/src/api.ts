@@ -7,7 +7,7 @@ export interface Answer { as_of: string; complete: boolean; notes: Note[] }
 
 export interface Centre { version: string; reader: string; identifiers: boolean; match: boolean; findings: boolean }
 
-export interface OverviewNode { name: string; org: string; places: number; people: number; holding: Count[]; reached: Count[] }
+export interface OverviewNode { name: string; org: string; title: string; kind: string; jurisdiction: string; places: number; people: number; holding: Count[]; reached: Count[] }
 export interface OverviewFlow { from: string; to: string; movements: number; counted: number; electors: Count[]; first_at: string; last_at: string }
 export interface Overview extends Answer { moments: string[]; nodes: OverviewNode[]; flows: OverviewFlow[] }
 

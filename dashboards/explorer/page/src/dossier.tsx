@@ -2,9 +2,9 @@
 import { MovementList, Place, Route, Section, Table } from './part'
 import { useForms, useText } from './text'
 import { useAnswer } from './use'
-import type { Copies, Electors, Fields, Movements, Reach } from './api'
+import type { Copies, Electors, Fields, Movements, OverviewNode, Reach } from './api'
 
-export function Dossier({ at, asOf, go, expanded, toggle }: { at: string; asOf: string; go: (at: string) => void; expanded: boolean; toggle: (org: string) => void }) {
+export function Dossier({ at, asOf, go, expanded, toggle, who }: { at: string; asOf: string; go: (at: string) => void; expanded: boolean; toggle: (org: string) => void; who?: OverviewNode }) {
   const text = useText(), forms = useForms()
   const asked = { at, as_of: asOf }
   const holding = useAnswer<Electors>('electors', { ...asked, what: 'holding' })
@@ -19,6 +19,7 @@ export function Dossier({ at, asOf, go, expanded, toggle }: { at: string; asOf: 
   return (
     <div class="dossier" data-at={at}>
       <h2>{at}</h2>
+      {who && <p class="help">{who.kind ? [who.title, who.kind, who.jurisdiction].filter(Boolean).join(' · ') : text.notRegistered}</p>}
       <button type="button" aria-expanded={expanded} onClick={() => toggle(org)}>{expanded ? text.close : text.open}</button>
       <Section title={text.heldNow} asked={holding} folded>{a => (
         <>

@@ -28,7 +28,8 @@ export function FlowView({ where, go }: { where: Where; go: (change: Partial<Whe
             <Notes answer={overview} />
             <h2>{text.organisations}</h2>
             <Table<OverviewNode> caption={text.organisations} rows={overview.nodes} columns={[
-              { title: text.organisation, cell: n => <><Place at={n.name} go={choose} /> {n.places > 1 && n.name === n.org && <small>{text.placesOf(n.places)}</small>}</> },
+              { title: text.organisation, cell: n => <><Place at={n.name} go={choose} /> <small>{[n.title, n.places > 1 && n.name === n.org && text.placesOf(n.places)].filter(Boolean).join(', ')}</small></> },
+              { title: text.registered, cell: n => n.kind ? [n.kind, n.jurisdiction].filter(Boolean).join(', ') : <em>{text.notRegistered}</em> },
               { title: text.heldNow, number: true, cell: n => forms.counts(n.holding) },
               { title: text.everReached, number: true, cell: n => forms.counts(n.reached) },
             ]} />
@@ -44,7 +45,8 @@ export function FlowView({ where, go }: { where: Where; go: (change: Partial<Whe
           </div>
           <aside aria-label={text.details}>
             {where.at
-              ? <Dossier key={where.at} at={where.at} asOf={where.asOf} go={choose} expanded={where.expand.includes(where.at.split('/')[0]!)} toggle={toggle} />
+              ? <Dossier key={where.at} at={where.at} asOf={where.asOf} go={choose} expanded={where.expand.includes(where.at.split('/')[0]!)} toggle={toggle}
+                who={overview.nodes.find(n => n.org === where.at.split('/')[0])} />
               : <p class="none">{text.choose}</p>}
           </aside>
         </div>
@@ -55,7 +57,7 @@ export function FlowView({ where, go }: { where: Where; go: (change: Partial<Whe
 
 function Drawing({ drawn, chosen, choose }: { drawn: Picture; chosen: string; choose: (at: string) => void }) {
   const text = useText(), forms = useForms()
-  const held = (n: OverviewNode) => n.holding.length > 0 ? `${forms.counts(n.holding)} ${text.held}` : text.none
+  const held = (n: OverviewNode) => (n.name === n.org && n.kind ? `${n.kind} · ` : '') + (n.holding.length > 0 ? `${forms.counts(n.holding)} ${text.held}` : text.none)
   const [zoom, setZoom] = useState(0) // 0: as wide as there is room
   return (
     <figure class="picture">
@@ -79,7 +81,7 @@ function Drawing({ drawn, chosen, choose }: { drawn: Picture; chosen: string; ch
             <g class={`box${b.node.name === chosen ? ' chosen' : ''}${b.node.name === b.node.org ? '' : ' place'}`} key={b.node.name} role="button" tabindex={0} aria-pressed={b.node.name === chosen}
               aria-label={`${b.node.name} ${held(b.node)}, ${forms.counts(b.node.reached)} ${text.reached}`}
               onClick={() => choose(b.node.name)} onKeyDown={e => { if (e.key === 'Enter' || e.key === ' ') { e.preventDefault(); choose(b.node.name) } }}>
-              <title>{b.node.name}</title>
+              <title>{[b.node.name, b.node.title, b.node.jurisdiction].filter(Boolean).join(', ')}</title>
               <rect x={b.x} y={b.y} width={b.width} height={b.height} rx={8} />
               <text x={b.x + b.width / 2} y={b.y + 22} class="name">{label(b.node)}</text>
               {' '}<text x={b.x + b.width / 2} y={b.y + 41} class="count">{held(b.node)}</text>

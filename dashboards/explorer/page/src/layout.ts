@@ -24,7 +24,7 @@ export function picture(overview: Overview, chosen: string): Picture {
   const g = new Graph({ multigraph: false })
   g.setGraph({ rankdir: 'LR', nodesep: 26, ranksep: 96, edgesep: 16, marginx: 16, marginy: 16 })
   g.setDefaultEdgeLabel(() => ({}))
-  for (const node of [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1))) g.setNode(node.name, { width: Math.max(128, 20 + 7.4 * label(node).length), height: 54 })
+  for (const node of [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1))) g.setNode(node.name, { width: Math.max(150, 20 + 7.4 * label(node).length, node.name === node.org ? 90 + 7 * node.kind.length : 0), height: 54 })
   for (const flow of flows) g.setEdge(flow.from, flow.to, { width: 56, height: 18, labelpos: 'c' })
   lay(g)
   const most = Math.max(1, ...flows.map(f => sum(f.electors)))

@@ -21,6 +21,7 @@ const en = {
   noMatch: 'This page cannot compare lists: it has no key file.', findingsTitle: 'What is out of line', notAsked: 'The rules have not been asked yet.', askedAbout: (t: string) => `As of ${t} (UTC).`, openFindings: (n: number) => `${n} open ${n === 1 ? 'finding' : 'findings'}`, allFindings: 'those that were resolved or decided about too', rule: 'Rule', severity: 'Severity', status: 'Status', opened: 'Opened', what: 'What',
   login: 'Who is asking?', token: 'Token', enter: 'Enter', wrong: 'Wrong', leave: 'Leave', reader: 'Reader', people: 'people', placesOf: (n: number) => `${n} ${n === 1 ? 'place' : 'places'}`, table: 'The same as a table', by: 'by', details: 'Details',
   foundIn: (known: string, keys: string, records: string) => `${known} of ${keys} identifiers, in ${records} records, are on recorded movements.`, copies2: 'Copies that it can have come from, the most likely first',
+  registered: 'In the registry', notRegistered: 'not in the registry',
   seedings: 'Copies whose invented entries are in the list', putIn: 'Put in', invented: 'Invented entries',
   copy: 'Copy', tied: 'tied with the first', inList: 'In the list', ofList: 'Of the list', ofCopy: 'Of the copy', evidence: 'Evidence (bits)', chance: 'By chance', likely: 'likely', stillHeld: 'Still held',
 }
@@ -44,6 +45,7 @@ const fr: Texts = {
   noMatch: 'Cette page ne peut pas comparer de listes : elle n’a pas de fichier de clé.', findingsTitle: 'Ce qui sort du cadre', notAsked: 'Les règles n’ont pas encore été appliquées.', askedAbout: t => `En date du ${t} (UTC).`, openFindings: n => `${n} ${n === 1 ? 'constat ouvert' : 'constats ouverts'}`, allFindings: 'aussi ceux qui sont réglés ou décidés', rule: 'Règle', severity: 'Gravité', status: 'État', opened: 'Ouvert', what: 'Constat',
   login: 'Qui demande ?', token: 'Jeton', enter: 'Entrer', wrong: 'Refusé', leave: 'Quitter', reader: 'Lecteur', people: 'personnes', placesOf: n => `${n} ${n === 1 ? 'emplacement' : 'emplacements'}`, table: 'La même chose en tableau', by: 'par', details: 'Détails',
   foundIn: (known, keys, records) => `${known} des ${keys} identifiants, dans ${records} fiches, figurent dans des mouvements enregistrés.`, copies2: 'Copies dont elle peut venir, la plus probable d’abord',
+  registered: 'Au registre', notRegistered: 'pas au registre',
   seedings: 'Copies dont les entrées inventées sont dans la liste', putIn: 'Ajoutées', invented: 'Entrées inventées',
   copy: 'Copie', tied: 'à égalité avec la première', inList: 'Dans la liste', ofList: 'De la liste', ofCopy: 'De la copie', evidence: 'Indices (bits)', chance: 'Par hasard', likely: 'probable', stillHeld: 'Encore détenus',
 }
