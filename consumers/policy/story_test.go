@@ -77,7 +77,7 @@ var raised = []string{
 	"failed-movement: export to party-a/files/half failed; 20 electors had gone",
 	"fields-outside-agreement: phone went to acme-mail/uploads/all: acme-2026 permits civic_address, name",
 	"incomplete-movement: export to party-a/files/open: it was never closed",
-	"missing-messages: 1 messages of vendor-b/db-1 never arrived",
+	"missing-messages: vendor-b/db-1: messages that never arrived: 1",
 	"onward-sharing: acme-mail passed records on to vendor-b: acme-2026 does not let them",
 	"purpose-outside-agreement: profiling is no purpose of acme-2026, which permits print",
 	"purpose-outside-policy: profiling is not in the policy of party-a, which names communicate",
