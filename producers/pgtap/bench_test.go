@@ -239,7 +239,7 @@ func observed(b *testing.B, h prometheus.Histogram) (sum, count float64) {
 // COPY of the roll through the tap, keys durable first, and direct.
 func BenchmarkCopy(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.NumCPU())) // as rolltrace-sidecar run has it
-	const electors = 10_000_000                                        
+	const electors = 10_000_000
 	bn, database := newRecordingBench(b, func(cfg *pgtap.Config) { cfg.Analyst = statement.NewParser() })
 	bn.server.Run(b, database, fmt.Sprintf("INSERT INTO voters SELECT i, 'invented ' || i, NULL, i %% 7, NULL FROM generate_series(1001, %d) i; VACUUM ANALYZE voters", electors))
 	for _, format := range []string{"text", "csv", "binary"} {

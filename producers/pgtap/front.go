@@ -111,6 +111,9 @@ func (f *front) scan() (end int, err error) {
 		if err := f.request(kind, at, body, complete); err != nil {
 			return at, err
 		}
+		if f.over { // whatever comes behind it
+			return at + headerSize, nil
+		}
 		if complete {
 			at += total
 		} else {
@@ -143,6 +146,10 @@ func (f *front) request(kind byte, at int, body []byte, complete bool) error {
 		f.copying = false
 	}
 	ok := true
+	if !complete && (kind == 'D' || kind == 'E' || kind == 'C') { // so long that Postgres refuses it
+		f.known = false
+		body = nil
+	}
 	switch kind {
 	case 'Q':
 		f.known = false
@@ -179,6 +186,10 @@ func (f *front) request(kind byte, at int, body []byte, complete bool) error {
 		}
 		ok = f.track.push(i)
 	case 'E':
+		if !complete {
+			ok = f.track.push(item{kind: 'E'})
+			break
+		}
 		ok = f.execute(at, body)
 	case 'C':
 		f.known = false
