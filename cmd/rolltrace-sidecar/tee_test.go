@@ -215,7 +215,7 @@ func TestWrongUsage(t *testing.T) {
 		"bad org":        {d.share("--id", "1", "--org", "Party A"), 2, "org"},
 		"to twice":       {d.share("--id", "1", "--to", "vendor-b/u/f.csv"), 2, "--to: given more than once"},
 		"unknown flag":   {d.share("--id", "1", "--idd", "1"), 2, "unknown flag: --idd"},
-		"an argument":    {d.share("--id", "1", "file.csv"), 2, "file.csv"},
+		"an argument":    {d.share("--id", "1", "file.csv"), 2, "arguments given: 1"},
 		"no such config": {append(d.share("--id", "1"), "--config", d.path("none.yaml")), 1, "none.yaml"},
 		"unknown key":    {append(d.share("--id", "1"), "--config", d.write("bad.yaml", []byte("org: a\noutbx: b\n"))), 2, "outbx"},
 		"no key file":    {append(d.share("--id", "1"), "--key", d.path("none.json")), 1, "rolltrace key new"},
@@ -224,7 +224,7 @@ func TestWrongUsage(t *testing.T) {
 		"a bad identity": {append(d.share("--id", "1"), "--identity", d.path("key.json")), 1, "read identity"},
 		"far and plain":  {append(d.share("--id", "1"), "--nats", "nats://hub.example.org"), 2, "want tls://"},
 		"emit of none":   {append([]string{"emit", d.path("none.jsonl")}, d.settings()...), 1, "none.jsonl"},
-		"emit nothing":   {append([]string{"emit"}, d.settings()...), 2, "accepts 1 arg"},
+		"emit nothing":   {append([]string{"emit"}, d.settings()...), 2, `want "rolltrace-sidecar emit`},
 		"run nowhere":    {[]string{"run"}, 2, "org: want the organisation"},
 	} {
 		e := d.run([]byte("a,b\n1,2\n"), test.args...)

@@ -13,7 +13,8 @@ import (
 
 // Command makes a Func of a tree of commands. Whatever fails before a command's RunE has begun (an
 // unknown command or flag, a flag's value, the arguments) is wrong usage; what RunE returns is a fault
-// unless it was marked with Wrong. Errors and usage are printed by Main alone, help on stdout.
+// unless it was marked with Wrong. Errors and usage are printed by Main alone, help on stdout; --version prints
+// the name and Build.
 //
 // build is called once for each run, so that no value of a flag outlives it.
 func Command(build func() *cobra.Command) Func {
@@ -21,6 +22,8 @@ func Command(build func() *cobra.Command) Func {
 		root := build()
 		began := false
 		prepare(root, &began)
+		root.Version = Build()
+		root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 		root.SilenceErrors, root.SilenceUsage = true, true
 		root.CompletionOptions.HiddenDefaultCmd = true
 		root.SetArgs(args)
@@ -95,6 +98,13 @@ func prepare(cmd *cobra.Command, began *bool) {
 			return errors.New(text)
 		}
 		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	} else if check := cmd.Args; check != nil && !cmd.HasSubCommands() {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if check(cmd, args) == nil {
+				return nil
+			}
+			return fmt.Errorf("want %q: arguments given: %d", cmd.UseLine(), len(args)) // not which: one may be an identifier
+		}
 	}
 	for _, sub := range cmd.Commands() {
 		prepare(sub, began)
