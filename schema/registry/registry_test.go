@@ -146,6 +146,26 @@ func TestLoadFindsEveryFault(t *testing.T) {
 	}
 }
 
+// What docs/registry.md shows is a registry as it stands.
+func TestTheExampleOfTheDocumentationIsGood(t *testing.T) {
+	page, err := os.ReadFile("../../docs/registry.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(page), "```yaml\n")
+	text, _, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatal("docs/registry.md has no example")
+	}
+	r, err := registry.Load(folder(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Organisations) == 0 || len(r.Agreements) == 0 {
+		t.Errorf("have %d organisations and %d agreements in it", len(r.Organisations), len(r.Agreements))
+	}
+}
+
 func TestDiff(t *testing.T) {
 	before := sound(t)
 	after := sound(t)
