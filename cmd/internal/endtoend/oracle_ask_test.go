@@ -57,6 +57,9 @@ const (
 	askFlowTo       = "flow-to"
 	askFlowMovement = "flow-movement"
 
+	askCopiesView = "copies-view"
+	askFieldsView = "fields-view"
+
 	askAccounting = "accounting" // these, and views, only in two orders of arrival
 	askOverview   = "overview"
 
@@ -66,7 +69,7 @@ const (
 )
 
 func (q question) everything() bool {
-	return slices.Contains([]string{askCounts, askKeys, askCoverage, askHoles, askDerived, askElectorPlaces, askMovementElectors, askPlaces, askUsed, askFlow}, q.Ask)
+	return slices.Contains([]string{askCounts, askKeys, askCoverage, askHoles, askDerived, askElectorPlaces, askMovementElectors, askPlaces, askUsed, askFlow, askCopiesView, askFieldsView}, q.Ask)
 }
 
 // aboutEverything asks as of now, and, if the histories have arrived, as of each moment.
@@ -82,8 +85,16 @@ func aboutEverything(arrived bool) []question {
 		out = append(out, question{Ask: askKeys, AsOf: then}, question{Ask: askElectorPlaces},
 			question{Ask: askMovementElectors}, question{Ask: askMovementElectors, AsOf: then}, question{Ask: askPlaces}, question{Ask: askPlaces, AsOf: then},
 			question{Ask: askFlow}, question{Ask: askFlow, AsOf: then})
+		if *thorough {
+			out = append(out, aboutFew()...)
+		}
 	}
 	return out
+}
+
+// aboutFew are further ones, which take long where there are many histories.
+func aboutFew() []question {
+	return []question{{Ask: askCopiesView}, {Ask: askCopiesView, AsOf: oracle.Moment(oracle.Moments / 2)}, {Ask: askFieldsView}}
 }
 
 // asks are the questions about one history.
@@ -160,6 +171,10 @@ func (s *stage) askAll(q question, all []*played) {
 		s.compareMovementElectors(q, all)
 	case askPlaces:
 		s.comparePlaces(q, all)
+	case askCopiesView:
+		s.compareCopiesView(q, all)
+	case askFieldsView:
+		s.compareFieldsView(q, all)
 	}
 }
 

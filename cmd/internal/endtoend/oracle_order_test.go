@@ -56,6 +56,17 @@ func TestOrderFree(t *testing.T) {
 			}
 		}
 	})
+	for _, p := range all {
+		p.some(t, len(p.pending))
+	}
+	for _, q := range aboutFew() {
+		first.askAll(q, all)
+	}
+	for _, p := range all {
+		if len(p.faults) > 0 {
+			t.Errorf("%s:\n%s", p.name, p.said())
+		}
+	}
 	bin, err := programs()
 	if err != nil {
 		t.Fatal(err)

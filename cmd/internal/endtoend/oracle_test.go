@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/schematest/oracle"
@@ -22,6 +23,7 @@ var (
 	historySize = flag.Int("history-size", 10, "most movements of a random history")
 	historySeed = flag.Int("history-seed", 1, "seed of the first random history; each later one has the next")
 	thorough    = flag.Bool("thorough", false, "ask every question of every random history")
+	shrinkTime  = flag.Duration("shrink-time", time.Minute, "how long histories with a fault are made smaller, all together")
 	historyFile = flag.String("history", "", "JSON file of one history to judge instead, as a failing test leaves it")
 )
 
@@ -200,6 +202,7 @@ func report(t *testing.T, all []*played) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	until := time.Now().Add(*shrinkTime)
 	told := 0
 	for _, p := range all {
 		if len(p.faults) > 0 && told < 10 {
@@ -216,7 +219,7 @@ func report(t *testing.T, all []*played) {
 		f := smallest.faults[slices.IndexFunc(smallest.faults, func(f fault) bool { return f.Ask == ask })]
 		small := smallest
 		if *historyFile == "" {
-			small = shrink(t, smallest, f.question)
+			small = shrink(t, smallest, f.question, until)
 		}
 		text := testCase{f.question, small.history}.text(t)
 		path := filepath.Join(folder, ask+".json")
@@ -228,15 +231,12 @@ func report(t *testing.T, all []*played) {
 	}
 }
 
-// shrinkRounds is how often a history with a fault is made smaller: what is left is printed then.
-const shrinkRounds = 25
-
 // shrink looks for a smaller history with a fault in the answer to the same question: all that are a step smaller
-// are judged at once, and the smallest that is at fault is made smaller in turn.
-func shrink(t *testing.T, p *played, q question) *played {
+// are judged at once, and the smallest that is at fault is made smaller in turn, while there is time.
+func shrink(t *testing.T, p *played, q question, until time.Time) *played {
 	s := newStage(t)
 	coarse := true
-	for round := range shrinkRounds {
+	for round := 0; time.Now().Before(until); round++ {
 		smaller := p.history.Finer()
 		if coarse {
 			smaller = p.history.Coarser()
