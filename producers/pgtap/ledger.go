@@ -56,7 +56,6 @@ type window struct {
 	next      *batch
 	closed    bool
 	ending    bool // it takes nothing more, and closes when it has landed
-	company   int  // results that came together lately: a batch waits a moment for as many
 }
 
 // A batch is what is committed together. Whoever gets the token of lead commits it; the others wait until it is done.
