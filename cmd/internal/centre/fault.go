@@ -37,6 +37,8 @@ func AtClickHouse(dsn string, err error) error {
 		return fmt.Errorf("connect to clickhouse at %s: it refuses user %q: name a user of the graph, and the right password (clickhouse://USER:PASSWORD@%[1]s/…)", host, "default")
 	case errors.As(err, &exception) && exception.Code == codeAccessDenied:
 		return fmt.Errorf("%w: user %q of clickhouse at %s may not do that: use another one", err, user, host)
+	case errors.As(err, &network) && network.Op == "read" && network.Timeout():
+		return fmt.Errorf("clickhouse at %s does not answer: ask again when the machine is less busy", host)
 	case errors.As(err, &network) && network.Op == "dial":
 		return fmt.Errorf("connect to clickhouse at %s: %w: is it running there? (\"rolltrace up\" starts a centre)", host, network.Err)
 	}
