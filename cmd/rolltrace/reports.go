@@ -22,8 +22,8 @@ type reportFlags struct {
 	force bool
 }
 
-const reportHelp = `A page that needs no network, for screen and paper (NAME.html), and beside it the same for programs (NAME.json,
-docs/json.md). Files are made for their owner only. Those that are there already stay, unless --force is given.`
+const reportHelp = `A report is a page that needs no network, for screen and paper (NAME.html), and beside it the same for
+programs (NAME.json, docs/json.md). Files are made for their owner only. Those that are there already stay, unless --force is given.`
 
 // check finds a wrong path before anything is asked.
 func (f *reportFlags) check() error {

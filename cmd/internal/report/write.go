@@ -11,10 +11,13 @@ import (
 	"strings"
 )
 
-// Paths are where a report goes, as path says: a file whose name ends with .html, beside which the JSON goes; or a folder
-// that is there, in which the files are named after the report.
+// Paths are where a report goes, as path says: a file whose name ends with .html, in a folder that is there, beside which
+// the JSON goes; or a folder that is there, in which the files are named after the report.
 func Paths(path, name string) (page, document string, err error) {
 	if strings.EqualFold(filepath.Ext(path), ".html") {
+		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+			return "", "", fmt.Errorf("report to %q: there is no folder %q", path, filepath.Dir(path))
+		}
 		return path, strings.TrimSuffix(path, filepath.Ext(path)) + ".json", nil
 	}
 	info, err := os.Stat(path)

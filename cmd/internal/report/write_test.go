@@ -76,8 +76,8 @@ func TestWrite(t *testing.T) {
 func TestPaths(t *testing.T) {
 	folder := t.TempDir()
 	for path, want := range map[string]string{
-		"a.html": "a.html a.json", "x/a.HTML": "x/a.HTML x/a.json", folder: folder + "/n.html " + folder + "/n.json",
-		filepath.Join(folder, "none"): "", "a.pdf": "", "": "",
+		"a.html": "a.html a.json", folder + "/a.HTML": folder + "/a.HTML " + folder + "/a.json", folder: folder + "/n.html " + folder + "/n.json",
+		filepath.Join(folder, "none"): "", filepath.Join(folder, "none", "a.html"): "", "a.pdf": "", "": "",
 	} {
 		page, document, err := Paths(path, "n")
 		if got := strings.TrimSpace(page + " " + document); got != want || (err == nil) != (want != "") {
