@@ -52,9 +52,9 @@ A finding is open until somebody decides about it (ack, suppress), or late news 
 	flags.BoolVar(&open, "open", false, "only those that are open: neither resolved nor decided about")
 	flags.StringVar(&rule, "rule", "", "only those of this rule")
 	flags.StringVar(&rules, "rules", "", "folder of rules of your own, beside the shipped ones, for --as-of")
-	cmd.AddCommand(rulingCommand("ack", wire.Acknowledge, "Say that a finding is seen to"),
-		rulingCommand("suppress", wire.Suppress, "Take a finding off the open ones: it is kept, with who and why"),
-		rulingCommand("reopen", wire.Reopen, "Take back what was decided about a finding"))
+	cmd.AddCommand(rulingCommand("ack", wire.Acknowledge, "acknowledged", "Say that a finding is seen to"),
+		rulingCommand("suppress", wire.Suppress, "suppressed", "Take a finding off the open ones: it is kept, with who and why"),
+		rulingCommand("reopen", wire.Reopen, "reopened", "Take back what was decided about a finding"))
 	return cmd
 }
 
@@ -82,7 +82,7 @@ func writeFindings(w io.Writer, a *policy.Answer) error {
 }
 
 // rulingCommand publishes what somebody decides about findings.
-func rulingCommand(name, ruling, short string) *cobra.Command {
+func rulingCommand(name, ruling, decided, short string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: name + " FINDING…", Short: short, Args: cobra.MinimumNArgs(1),
 		Long: short + `. Who decided, when and why goes into the log and is kept for ever: a finding is never deleted.`,
@@ -113,7 +113,7 @@ func rulingCommand(name, ruling, short string) *cobra.Command {
 			if _, err := publisher.Rule(cmd.Context(), id, ruling, o.by, o.why); err != nil {
 				return fmt.Errorf("publish what was decided: %w", err)
 			}
-			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s by %s\n", id, ruling, o.by); err != nil {
+			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s by %s\n", id, decided, o.by); err != nil {
 				return err
 			}
 		}

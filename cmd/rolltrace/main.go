@@ -53,7 +53,20 @@ Exit codes: 0 done, 1 a fault (one line on stderr), 2 wrong usage.`,
 	add("question", electorCommand(), electorsCommand(), reachCommand(), sourcesCommand(), routeCommand(), flowCommand(), copiesCommand(), fieldsCommand(), matchCommand(), movementsCommand(), findingsCommand(), reportCommand())
 	add("centre", upCommand(), demoCommand(), registryCommand(), policyCommand(), exerciseCommand(), migrateCommand(), keyCommand(), rejectedCommand())
 	root.AddCommand(versionCommand())
+	for _, name := range []string{"tee", "emit", "run"} {
+		root.AddCommand(ofSidecar(name))
+	}
 	return root
+}
+
+// ofSidecar is a command of rolltrace-sidecar: whoever looks for it here is told.
+func ofSidecar(name string) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Hidden: true, DisableFlagParsing: true,
+		RunE: func(*cobra.Command, []string) error {
+			return boot.Wrongf("%s is a command of the sidecar: rolltrace-sidecar %[1]s", name)
+		},
+	}
 }
 
 func versionCommand() *cobra.Command {

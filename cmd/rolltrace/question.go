@@ -16,6 +16,7 @@ import (
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
 	"github.com/rolltrace/rolltrace/cmd/internal/centre"
 	"github.com/rolltrace/rolltrace/cmd/internal/config"
+	"github.com/rolltrace/rolltrace/cmd/internal/exercise"
 	"github.com/rolltrace/rolltrace/producers/pseudonym"
 	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
@@ -75,6 +76,9 @@ func newQuestion[A any](cmd *cobra.Command, ask func(context.Context, *graph.Gra
 			return err
 		}
 		answer, err := asked(cmd.Context(), dsn, func(g *graph.Graph) (A, error) { return ask(cmd.Context(), g, q, args) })
+		if q.exercise != "" && errors.Is(err, graph.ErrNoSchema) {
+			return fmt.Errorf("%w: %s: rolltrace exercise list says which there are", exercise.ErrNone, q.exercise)
+		}
 		if err != nil {
 			return err
 		}
