@@ -28,7 +28,7 @@ import (
 func TestMain(m *testing.M) { schematest.Main(m) }
 
 // granted are the views that deploy/clickhouse/users.xml lets a user read.
-func granted(t *testing.T, user string) []string {
+func granted(t testing.TB, user string) []string {
 	t.Helper()
 	text, err := os.ReadFile("../deploy/clickhouse/users.xml")
 	if err != nil {
@@ -64,7 +64,7 @@ func granted(t *testing.T, user string) []string {
 
 // startCentre runs a hub, a graph and a consumer on movements of every kind, basis and fate, with gaps, a
 // hole, a silent sidecar and a rejected message, and returns a connection as the user of the dashboards.
-func startCentre(t *testing.T) driver.Conn {
+func startCentre(t testing.TB) driver.Conn {
 	t.Helper()
 	server := schematest.ClickHouseServer(t, embedded.ClickHouseConfig{Views: granted(t, "dashboard"), Log: zerolog.Nop()})
 	if err := graph.Migrate(t.Context(), graph.Options{DSN: server.DSN(embedded.Owner), Definer: embedded.Owner}); err != nil {
@@ -87,7 +87,7 @@ func startCentre(t *testing.T) driver.Conn {
 }
 
 // publish puts the sample movements and what can go wrong into the log, and returns its last sequence.
-func publish(t *testing.T, js jetstream.JetStream) uint64 {
+func publish(t testing.TB, js jetstream.JetStream) uint64 {
 	t.Helper()
 	var last uint64
 	send := func(subject string, header nats.Header, body []byte) {
@@ -124,7 +124,7 @@ func publish(t *testing.T, js jetstream.JetStream) uint64 {
 }
 
 // note notes a finding of each severity, as the rules would.
-func note(t *testing.T, dsn string) {
+func note(t testing.TB, dsn string) {
 	t.Helper()
 	conn, err := graph.Open(dsn)
 	if err != nil {
@@ -146,7 +146,7 @@ func note(t *testing.T, dsn string) {
 }
 
 // consume brings the log up to a sequence into the graph.
-func consume(t *testing.T, js jetstream.JetStream, dsn string, last uint64) {
+func consume(t testing.TB, js jetstream.JetStream, dsn string, last uint64) {
 	t.Helper()
 	conn, err := graph.Open(dsn)
 	if err != nil {

@@ -113,7 +113,7 @@ const (
 )
 
 // load reads every dashboard.
-func load(t *testing.T) []dashboard {
+func load(t testing.TB) []dashboard {
 	t.Helper()
 	files, err := filepath.Glob("grafana/dashboards/*.json")
 	if err != nil {

@@ -23,7 +23,7 @@ type frame struct {
 }
 
 // run sends SQL as the plug-in does, with the row limit that Grafana sets.
-func run(t *testing.T, conn driver.Conn, sql string) (frame, error) {
+func run(t testing.TB, conn driver.Conn, sql string) (frame, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -188,34 +188,7 @@ var seldom = []string{
 
 func panelsAnswer(t *testing.T, conn driver.Conn) {
 	for _, d := range load(t) {
-		all, single := map[string]choice{}, []string{}
-		for _, v := range d.Templating.List {
-			chosen := choice{all: true}
-			switch v.Type {
-			case "query":
-				f, err := run(t, conn, v.Query)
-				if err != nil || len(f.rows) == 0 || f.kinds()[0] != isText {
-					t.Fatalf("%s: variable %s: %v, %d rows of %v", d.file, v.Name, err, len(f.rows), f.types)
-				}
-				chosen.values = f.column(f.names[0])
-			case "custom":
-				for _, o := range v.Options {
-					chosen.values = append(chosen.values, o.Value)
-				}
-			case "textbox":
-				chosen.values = []string{schematest.Keys(0, 1)[0].String()}
-			default:
-				t.Fatalf("%s: variable %s: of the type %s", d.file, v.Name, v.Type)
-			}
-			if !v.Multi {
-				single = append(single, v.Name)
-				chosen = choice{values: chosen.values[:1]}
-				if v.Name == "organisation" {
-					chosen.values[0] = "party-a"
-				}
-			}
-			all[v.Name] = chosen
-		}
+		all, single := choices(t, conn, d)
 		for _, p := range flat(d.Panels) {
 			t.Run(d.UID+"/"+p.Title, func(t *testing.T) {
 				some := !slices.Contains(seldom, d.UID+"/"+p.Title)
@@ -259,6 +232,40 @@ func panelsAnswer(t *testing.T, conn driver.Conn) {
 			}
 		}
 	}
+}
+
+// choices are what can be chosen for the variables of a dashboard: all, or, where one alone can be, one; single are those.
+func choices(t testing.TB, conn driver.Conn, d dashboard) (all map[string]choice, single []string) {
+	t.Helper()
+	all = map[string]choice{}
+	for _, v := range d.Templating.List {
+		chosen := choice{all: true}
+		switch v.Type {
+		case "query":
+			f, err := run(t, conn, v.Query)
+			if err != nil || len(f.rows) == 0 || f.kinds()[0] != isText {
+				t.Fatalf("%s: variable %s: %v, %d rows of %v", d.file, v.Name, err, len(f.rows), f.types)
+			}
+			chosen.values = f.column(f.names[0])
+		case "custom":
+			for _, o := range v.Options {
+				chosen.values = append(chosen.values, o.Value)
+			}
+		case "textbox":
+			chosen.values = []string{schematest.Keys(0, 1)[0].String()}
+		default:
+			t.Fatalf("%s: variable %s: of the type %s", d.file, v.Name, v.Type)
+		}
+		if !v.Multi {
+			single = append(single, v.Name)
+			chosen = choice{values: chosen.values[:1]}
+			if v.Name == "organisation" {
+				chosen.values[0] = "party-a"
+			}
+		}
+		all[v.Name] = chosen
+	}
+	return all, single
 }
 
 // answer runs a panel's SQL and checks what it returns.
