@@ -47,7 +47,7 @@ func reportFiles(ts *testscript.TestScript, neg bool, args []string) {
 		var doc report.At
 		ts.Check(strict(content, &doc))
 		wanted = map[string]string{"electors held": count(doc.Holding.Electors), "electors ever reached it": count(doc.Reached.Electors),
-			"electors destroyed, not come back": count(doc.Copies.Destroyed)}
+			"electors whose records were destroyed there": count(doc.Copies.Destroyed)}
 	case "movement":
 		var doc report.Movement
 		ts.Check(strict(content, &doc))

@@ -79,12 +79,12 @@ func (r *At) view() *view {
 		if !strings.Contains(r.At, "/") {
 			where = "at one of its places"
 		}
-		v.Lead = append(v.Lead, fmt.Sprintf("%s were destroyed %s and have not come back to it. %s", capital(electors(r.Copies.Destroyed)), where, left))
+		v.Lead = append(v.Lead, fmt.Sprintf("The records of %s were destroyed %s and have not come back to it. %s", electors(r.Copies.Destroyed), where, left))
 	}
 	if len(r.Copies.Used) > 0 {
 		v.Lead = append(v.Lead, fmt.Sprintf("%s took electors out of it after they had been destroyed there.", capital(plural(len(r.Copies.Used), "movement", "movements"))))
 	}
-	v.Figures = []figure{{numbers(r.Holding.Electors), "electors held"}, {numbers(r.Reached.Electors), "electors ever reached it"}, {numbers(r.Copies.Destroyed), "electors destroyed, not come back"},
+	v.Figures = []figure{{numbers(r.Holding.Electors), "electors held"}, {numbers(r.Reached.Electors), "electors ever reached it"}, {numbers(r.Copies.Destroyed), "electors whose records were destroyed there"},
 		{[]string{grouped(r.recipients())}, "organisations they went on to"}}
 	var in, out, within, destroyed []graph.Entry
 	for _, e := range r.Entries {
