@@ -178,17 +178,17 @@ func (n *notes) answer(s scope) (Answer, error) {
 	if err := n.read.Wait(); err != nil {
 		return Answer{}, err
 	}
-	if closeTogether(n.moves, n.large.clockMost()) {
+	if err := n.time(n.ctx); err != nil {
+		return Answer{}, err
+	}
+	concerns := s()
+	if closeTogether(n.moves, n.large.clockMost(), concerns) {
 		clock, err := n.g.coverage(n.ctx, "internal_clock", n.asOf)
 		if err != nil {
 			return Answer{}, err
 		}
 		n.coverage = append(n.coverage, clock...)
 	}
-	if err := n.time(n.ctx); err != nil {
-		return Answer{}, err
-	}
-	concerns := s()
 	a := Answer{AsOf: n.asOf, Complete: true, Notes: append([]Note{}, n.said...)}
 	a.Notes = append(a.Notes, n.movements(concerns)...)
 	a.Notes = append(a.Notes, n.large.notes(n, concerns)...)

@@ -193,12 +193,16 @@ func (l *large) clockMost() time.Duration {
 }
 
 // closeTogether says whether there are movements into a place and out of it (or destroys) that are less than twice most
-// apart: those that the view internal_clock has are among them, and mostly there are none.
-func closeTogether(moves []move, most time.Duration) bool {
-	if most == 0 {
-		return false
-	}
-	type event struct{ in, out, gone time.Time } // the last one of each kind
+// apart, where what left (or was destroyed) concerns the answer: those that the view internal_clock has are among them,
+// and mostly there are none.
+func closeTogether(moves []move, most time.Duration, concerns func(CoverageRow) bool) bool {
+	return most > 0 && anyClose(moves, most, func(*move) bool { return true }) && anyClose(moves, most, func(m *move) bool {
+		return concerns(CoverageRow{Code: CodeClock, Kind: m.kind, Inputs: m.inputs, Output: m.output})
+	})
+}
+
+func anyClose(moves []move, most time.Duration, concerned func(*move) bool) bool {
+	type event struct{ in, out, gone, anyGone time.Time } // the last one of each kind; out and gone if concerned
 	last := map[string]*event{}
 	at := func(place string) *event {
 		if last[place] == nil {
@@ -212,23 +216,28 @@ func closeTogether(moves []move, most time.Duration) bool {
 		switch {
 		case m.mode == schema.Counted:
 		case m.removes:
-			p := at(m.inputs[0])
-			if near(p.in) || near(p.out) || near(p.gone) {
+			p, mine := at(m.inputs[0]), concerned(m)
+			if near(p.out) || near(p.gone) || mine && (near(p.in) || near(p.anyGone)) {
 				return true
 			}
-			p.gone = m.at
+			p.anyGone = m.at
+			if mine {
+				p.gone = m.at
+			}
 		case m.output != "":
-			to := at(m.output)
+			to, mine := at(m.output), concerned(m)
 			if near(to.out) || near(to.gone) {
 				return true
 			}
 			for _, input := range m.inputs {
-				if from := at(input); near(from.in) || near(from.gone) {
+				if from := at(input); mine && (near(from.in) || near(from.anyGone)) {
 					return true
 				}
 			}
 			for _, input := range m.inputs {
-				at(input).out = m.at
+				if mine {
+					at(input).out = m.at
+				}
 			}
 			to.in = m.at
 		}
