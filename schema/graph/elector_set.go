@@ -124,15 +124,25 @@ func (g *Graph) electorSets(ctx context.Context, refs []setRef) (map[setPart]map
 }
 
 // seededSets is electorSets with the seeds still in the sets, and the seeds.
-func (g *Graph) seededSets(ctx context.Context, refs []setRef) (map[setPart]map[uint32]electorSet, *roaring.Bitmap, error) {
-	var seeds *roaring.Bitmap
-	out := map[setPart]map[uint32]electorSet{}
-	small := map[setPart]map[uint32]electorSet{}
-	group, ctx := errgroup.WithContext(clickhouse.Context(ctx, clickhouse.WithParameters(setParameters(refs))))
+func (g *Graph) seededSets(ctx context.Context, refs []setRef) (sets map[setPart]map[uint32]electorSet, seeds *roaring.Bitmap, err error) {
+	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		seeds, err = g.seeds(ctx)
 		return err
 	})
+	group.Go(func() (err error) {
+		sets, err = g.recordedSets(ctx, refs)
+		return err
+	})
+	err = group.Wait()
+	return sets, seeds, err
+}
+
+// recordedSets reads sets as they were recorded, see seededSets.
+func (g *Graph) recordedSets(ctx context.Context, refs []setRef) (map[setPart]map[uint32]electorSet, error) {
+	out := map[setPart]map[uint32]electorSet{}
+	small := map[setPart]map[uint32]electorSet{}
+	group, ctx := errgroup.WithContext(clickhouse.Context(ctx, clickhouse.WithParameters(setParameters(refs))))
 	few, ok, err := g.readFew(ctx, refs)
 	for _, r := range few {
 		if !ok {
@@ -189,14 +199,14 @@ func (g *Graph) seededSets(ctx context.Context, refs []setRef) (map[setPart]map[
 		})
 	}
 	if err := errors.Join(err, group.Wait()); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for p, sets := range small {
 		for movement, set := range sets {
 			put(out, p, movement, set)
 		}
 	}
-	return out, seeds, nil
+	return out, nil
 }
 
 // putNumbers puts numbers, in order, into the parts that they are of.

@@ -34,7 +34,7 @@ func (g *Graph) OverlapListed(ctx context.Context, x, y []uint32) (uint64, error
 	for _, m := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(x, y)))) {
 		refs = append(refs, setRef{m, listed, 0})
 	}
-	parts, err := g.electorSets(ctx, refs)
+	parts, err := g.recordedSets(ctx, refs)
 	var n uint64
 	for _, sets := range parts {
 		var union [2]electorSet
