@@ -16,4 +16,5 @@ FROM
     GROUP BY movement, mode, space
 ) AS c
 INNER JOIN {{.Name "internal_space"}} AS k ON k.space = c.space
+WHERE c.electors > 0 -- nobody but seeds
 {{end}}
