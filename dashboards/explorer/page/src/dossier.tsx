@@ -16,6 +16,7 @@ export function Dossier({ at, asOf, go, expanded, toggle, who }: { at: string; a
   const into = useAnswer<Movements>('movements', { to: at, as_of: asOf })
   const out = useAnswer<Movements>('movements', { from: at, as_of: asOf })
   const org = at.split('/')[0]!
+  if (holding.fault?.status === 404) return <div class="dossier" data-at={at}><h2>{at}</h2><p class="fault" role="alert" lang="en">{holding.fault.message}</p></div>
   return (
     <div class="dossier" data-at={at}>
       <h2>{at}</h2>

@@ -18,7 +18,7 @@ export function FlowView({ where, go }: { where: Where; go: (change: Partial<Whe
   return (
     <>
       {overview && <TimeSlider moments={overview.moments} asOf={where.asOf} change={asOf => go({ asOf })} />}
-      {asked.fault && <p class="fault" role="alert" lang="en">{asked.fault.message}</p>}
+      {asked.fault && <p class="fault" role="alert"><span lang="en">{asked.fault.message}</span>{where.asOf && <> <button type="button" onClick={() => go({ asOf: '' })}>{text.asOf}: {text.now}</button></>}</p>}
       {!overview && asked.asking && <p class="asking">{text.loading}</p>}
       {overview && drawn && (
         <div class="columns">

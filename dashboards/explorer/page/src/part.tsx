@@ -96,5 +96,6 @@ export function MovementList({ movements, go }: { movements: Movement[]; go: (at
 
 /** A Place is the name of one, or of an organisation, that one can go to. */
 export function Place({ at, go }: { at: string; go?: (at: string) => void }) {
-  return go ? <button type="button" class="link" onClick={() => go(at)}>{at}</button> : <>{at}</>
+  const name = at.split('/').map((part, n) => n === 0 ? part : <>/<wbr />{part}</>)
+  return go ? <button type="button" class="link" onClick={() => go(at)}>{name}</button> : <>{name}</>
 }
