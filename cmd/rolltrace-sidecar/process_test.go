@@ -375,7 +375,7 @@ func TestRunFaults(t *testing.T) {
 		"outbox is a file":  {[]string{"--outbox", d.path("key.json")}, 1, "key.json"},
 		"seed not there":    {[]string{"--identity", d.path("none.seed")}, 1, "none.seed"},
 		"no time at all":    {[]string{"--heartbeat", "0"}, 2, "heartbeat"},
-		"argument":          {[]string{"now"}, 2, "now"},
+		"argument":          {[]string{"now"}, 2, "arguments given: 1"},
 		"a CA that is none": {[]string{"--nats", "tls://127.0.0.1:1", "--nats-ca", d.path("key.json")}, 1, "key.json"},
 	} {
 		e := run(test.args...)

@@ -162,6 +162,10 @@ What is known in the end:
 
    counted again by recount.sh: first 1, second 2,000
 
+What stands out, by the case's own registry ('/tmp/a case/registry')?
+
+  nothing
+
 92,000 people, 0.001 of the full size, in 0.0 s. Everything is in /tmp/a case
 `
 	if have, _, _ := strings.Cut(out.String(), "\n  sh "); have != want {

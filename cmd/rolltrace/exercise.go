@@ -62,7 +62,6 @@ func (c *exerciseConfig) Validate() error { return c.Hub.Validate() }
 type drill struct {
 	cfg    exerciseConfig
 	loader *config.Loader
-	json   bool
 
 	name stream.Exercise
 	js   jetstream.JetStream
