@@ -2,8 +2,6 @@ package demo
 
 import (
 	"bufio"
-	"fmt"
-	"os"
 	"strings"
 
 	"github.com/rolltrace/rolltrace/schema/schematest/roll"
@@ -101,24 +99,13 @@ func signUp(id, name, location string, p person) string {
 
 // write writes a file of people.
 func (c *cast) write(path, header string, form line, groups ...[]person) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	out := bufio.NewWriterSize(file, 256<<10)
-	_, _ = out.WriteString(header) // Flush has the error
-	for _, group := range groups {
-		for _, p := range group {
-			id, name, location := c.fields(p)
-			_, _ = out.WriteString(form(id, name, location, p) + "\n")
+	return writeNew(path, func(out *bufio.Writer) {
+		_, _ = out.WriteString(header) // writeNew has the error
+		for _, group := range groups {
+			for _, p := range group {
+				id, name, location := c.fields(p)
+				_, _ = out.WriteString(form(id, name, location, p) + "\n")
+			}
 		}
-	}
-	err = out.Flush()
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	})
 }

@@ -73,20 +73,26 @@ func (c *crowd) id(group string, i int) (string, error) {
 }
 
 // write writes a file.
-func (c *crowd) write(folder string, f File) (err error) {
-	path := filepath.Join(folder, filepath.FromSlash(f.Path))
+func (c *crowd) write(folder string, f File) error {
+	return writeNew(filepath.Join(folder, filepath.FromSlash(f.Path)), func(out *bufio.Writer) {
+		_, _ = out.WriteString(strings.Join(f.Columns, ",") + "\n") // writeNew has the error
+		for _, group := range f.Groups {
+			m := c.groups[group]
+			for i := range m.count {
+				c.row(out, m, m.first+i, f.Columns)
+			}
+		}
+	})
+}
+
+// writeNew makes a file, and has write fill it. What write could not write is its error.
+func writeNew(path string, write func(*bufio.Writer)) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	out := bufio.NewWriterSize(file, 256<<10)
-	_, _ = out.WriteString(strings.Join(f.Columns, ",") + "\n") // Flush has the error
-	for _, group := range f.Groups {
-		m := c.groups[group]
-		for i := range m.count {
-			c.row(out, m, m.first+i, f.Columns)
-		}
-	}
+	write(out)
 	err = out.Flush()
 	if closed := file.Close(); err == nil {
 		err = closed
