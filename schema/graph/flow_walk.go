@@ -206,10 +206,7 @@ func (p *flowPart) pass() {
 		}
 		loads = loads[:0]
 		for at, input := range m.inputs {
-			carried := share{electors: set}
-			if len(m.inputs) > 1 {
-				carried = p.shares[i][at]
-			}
+			carried := p.carried(i, at, set)
 			head, tail := input, m.output
 			if p.upstream {
 				head, tail = tail, head

@@ -247,10 +247,7 @@ func (o *overview) part(p *walkPart) (flows map[nodePair]uint64, unknown []strin
 		}
 		to := o.node(m.output)
 		for at, input := range m.inputs {
-			by := share{electors: set}
-			if len(m.inputs) > 1 {
-				by = p.shares[i][at]
-			}
+			by := p.carried(i, at, set)
 			pair := nodePair{o.node(input), to}
 			if pair.from == to || by.electors.empty() {
 				continue

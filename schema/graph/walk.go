@@ -224,6 +224,14 @@ func (p *walkPart) divide(i int, set electorSet, entered map[string]*roaring.Bit
 	return shares
 }
 
+// carried is what of the electors of movement i counts for one of its inputs: all, where there is one.
+func (p *walkPart) carried(i, at int, set electorSet) share {
+	if len(p.moves[i].inputs) > 1 {
+		return p.shares[i][at]
+	}
+	return share{electors: set}
+}
+
 // run carries the electors from movement to movement. A movement leaves before it arrives.
 func (p *walkPart) run() {
 	type load struct {
@@ -241,10 +249,7 @@ func (p *walkPart) run() {
 		}
 		loads = loads[:0]
 		for at, input := range m.inputs {
-			carried := share{electors: set}
-			if len(m.inputs) > 1 {
-				carried = p.shares[i][at]
-			}
+			carried := p.carried(i, at, set)
 			head, tail := input, m.output
 			if p.upstream {
 				head, tail = tail, head
