@@ -61,31 +61,49 @@ func (o *asOperator) check() error {
 // connect returns the operator, and what ends the connection.
 func (o *asOperator) connect(ctx context.Context) (operator.Operator, func(), error) {
 	none := operator.Operator{}
-	if o.cfg.Hub.NATS.IsZero() {
-		info, err := centre.ReadRunning(o.cfg.Data)
-		if err != nil {
-			return none, nil, err
-		}
-		o.cfg.Hub.NATS = config.NewAddress(info.NATS)
+	if err := findHub(&o.cfg.Hub, o.cfg.Data); err != nil {
+		return none, nil, err
 	}
 	signer, err := operator.Signer(o.cfg.Hub.Seed, o.cfg.Data)
 	if err != nil {
 		return none, nil, err
 	}
-	conn, err := hub.Connect(o.cfg.Hub, hub.Options{Name: "rolltrace operator", Log: zerolog.Nop()})
+	js, release, err := openLog(ctx, o.cfg.Hub, "rolltrace operator")
 	if err != nil {
 		return none, nil, err
+	}
+	return operator.New(js, signer, boot.Version), release, nil
+}
+
+// findHub fills in the hub of the centre that runs on a data folder, unless another is given.
+func findHub(cfg *hub.Config, data string) error {
+	if !cfg.NATS.IsZero() {
+		return nil
+	}
+	info, err := centre.ReadRunning(data)
+	if err != nil {
+		return err
+	}
+	cfg.NATS = config.NewAddress(info.NATS)
+	return nil
+}
+
+// openLog connects to a hub that has a log, and returns what ends the connection.
+func openLog(ctx context.Context, cfg hub.Config, name string) (jetstream.JetStream, func(), error) {
+	conn, err := hub.Connect(cfg, hub.Options{Name: name, Log: zerolog.Nop()})
+	if err != nil {
+		return nil, nil, err
 	}
 	js, err := jetstream.New(conn)
 	if err == nil {
 		_, err = stream.Open(ctx, js)
 	}
 	if errors.Is(err, stream.ErrNoLog) {
-		err = fmt.Errorf("%w at %s: no consumer has run there", err, o.cfg.Hub.NATS)
+		err = fmt.Errorf("%w at %s: no consumer has run there", err, cfg.NATS)
 	}
 	if err != nil {
 		conn.Close()
-		return none, nil, err
+		return nil, nil, err
 	}
-	return operator.New(js, signer, boot.Version), conn.Close, nil
+	return js, conn.Close, nil
 }

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
-	"github.com/nats-io/nats.go/jetstream"
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
@@ -15,7 +12,6 @@ import (
 	"github.com/rolltrace/rolltrace/cmd/internal/config"
 	"github.com/rolltrace/rolltrace/cmd/internal/hub"
 	"github.com/rolltrace/rolltrace/consumers/deadletter"
-	"github.com/rolltrace/rolltrace/schema/stream"
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
@@ -67,29 +63,14 @@ func (r *rejection) queue(ctx context.Context) (*deadletter.Queue, func(), error
 		r.filter.Sequences = append(r.filter.Sequences, uint64(n))
 	}
 	r.filter.Parked = r.parked
-	if r.cfg.Hub.NATS.IsZero() {
-		info, err := centre.ReadRunning(r.cfg.Data)
-		if err != nil {
-			return nil, nil, err
-		}
-		r.cfg.Hub.NATS = config.NewAddress(info.NATS)
+	if err := findHub(&r.cfg.Hub, r.cfg.Data); err != nil {
+		return nil, nil, err
 	}
-	conn, err := hub.Connect(r.cfg.Hub, hub.Options{Name: "rolltrace rejected", Log: zerolog.Nop()})
+	js, release, err := openLog(ctx, r.cfg.Hub, "rolltrace rejected")
 	if err != nil {
 		return nil, nil, err
 	}
-	js, err := jetstream.New(conn)
-	if err == nil {
-		_, err = stream.Open(ctx, js)
-	}
-	if errors.Is(err, stream.ErrNoLog) {
-		err = fmt.Errorf("%w at %s: no consumer has run there", err, r.cfg.Hub.NATS)
-	}
-	if err != nil {
-		conn.Close()
-		return nil, nil, err
-	}
-	return deadletter.New(js), conn.Close, nil
+	return deadletter.New(js), release, nil
 }
 
 func rejectedList() *cobra.Command {
