@@ -250,9 +250,7 @@ func (g *Graph) carriers(ctx context.Context, e numbered, carried map[uint32]uin
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		bucket, own := slots(e.number)
-		return look(ctx, schema.Listed, fmt.Sprintf("SELECT movement, space, toUInt64(0), slot = %d OR bitmapContains(electors, toUInt32(%d)) FROM listed_by_elector WHERE slot IN (%d, %[1]d)",
-			own, e.number, bucket))
+		return look(ctx, schema.Listed, listingText(e.number))
 	})
 	if len(carried) > 0 {
 		group.Go(func() error {
@@ -261,6 +259,13 @@ func (g *Graph) carriers(ctx context.Context, e numbered, carried map[uint32]uin
 		})
 	}
 	return modes, group.Wait()
+}
+
+// listingText is the statement for the movements that listed an elector, and some that did not.
+func listingText(number uint32) string {
+	bucket, own := slots(number)
+	return fmt.Sprintf("SELECT movement, space, toUInt64(0), slot = %d OR bitmapContains(electors, toUInt32(%d)) FROM listed_by_elector WHERE slot IN (%d, %[1]d)",
+		own, number, bucket)
 }
 
 // slots are where listed_by_elector has an elector: that of the bitmaps of its bucket, and its own.

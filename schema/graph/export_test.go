@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
@@ -25,6 +27,28 @@ func (g *Graph) CountListed(ctx context.Context, movements []uint32) (uint64, er
 func (g *Graph) MovementsOf(ctx context.Context, number uint32) ([]uint32, error) {
 	modes, err := g.carriers(ctx, numbered{number: number}, nil)
 	return slices.Sorted(maps.Keys(modes)), err
+}
+
+// ExplainListed is what ClickHouse does to count the electors of listed movements, and to look up the movements of an elector.
+func (g *Graph) ExplainListed(ctx context.Context, movements []uint32, number uint32) (set, dossier []string, err error) {
+	refs := make([]setRef, len(movements))
+	for i, m := range movements {
+		refs[i] = setRef{m, listed, 0}
+	}
+	explain := func(ctx context.Context, text string) (lines []string, err error) {
+		err = g.ask(ctx, "explain", func(rows driver.Rows) error {
+			var line string
+			err := rows.Scan(&line)
+			lines = append(lines, line)
+			return err
+		}, "EXPLAIN indexes = 1, compact = 1 "+text)
+		return lines, err
+	}
+	set, err = explain(clickhouse.Context(ctx, clickhouse.WithParameters(setParameters(refs))), countText(refs, 1, false))
+	if err == nil {
+		dossier, err = explain(ctx, listingText(number))
+	}
+	return set, dossier, err
 }
 
 // OverlapListed is how many electors two sets of listed movements have in common, all of one space, read as reach, match

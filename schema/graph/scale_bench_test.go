@@ -46,6 +46,7 @@ func BenchmarkHistory(b *testing.B) {
 		h.dossiers()
 		h.sets()
 		h.questions()
+		h.plans()
 		h.ingest() // which writes again: after everything that wants merged tables
 	}
 	fmt.Println(strings.Join(h.lines, "\n"))
@@ -129,6 +130,22 @@ func (h *measured) storage() {
 	h.logf("  rows of numbers: %.0f MiB in movement order, %.0f MiB in elector order for %d of %d buckets", mib(bytes("table = 'rows_by_movement'")), mib(bytes("table = 'rows_by_elector'")),
 		h.rowBuckets(), graph.Bucket(h.history.electors-1)+1)
 	h.ReportMetric(rows/all, "storage-x")
+}
+
+// plans prints what ClickHouse does for the sets of ten whole rolls, and for a dossier, and what it reads.
+func (h *measured) plans() {
+	var rolls []uint32
+	for i := range h.history.moves {
+		if h.history.moves[i].n == h.history.electors && len(rolls) < 10 {
+			rolls = append(rolls, uint32(i))
+		}
+	}
+	set, dossier, err := h.graph.ExplainListed(h.B.Context(), rolls, h.history.electors/2)
+	if err != nil {
+		h.B.Fatal(err)
+	}
+	h.logf("plan of a set of %d whole rolls:\n  %s", len(rolls), strings.Join(set, "\n  "))
+	h.logf("plan of a dossier:\n  %s", strings.Join(dossier, "\n  "))
 }
 
 // ingest writes a hundredth of the history again, as sets and as rows, through the same driver.
