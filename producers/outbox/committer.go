@@ -75,6 +75,7 @@ type flight struct {
 	frame   *frame
 	bytes   []byte
 	entries []*entry
+	records int // what they record; see awake.go
 	future  jetstream.PubAckFuture
 	sent    time.Time
 }
@@ -171,6 +172,7 @@ func (o *Outbox) seal(entries []*entry) *flight {
 		}
 		fl.frame.messages = append(fl.frame.messages, messages...)
 		fl.entries = append(fl.entries, e)
+		fl.records += recordsOf(e)
 	}
 	if len(fl.entries) == 0 {
 		return nil
@@ -214,6 +216,7 @@ func (o *Outbox) publish(f *flight) {
 	c := &o.committer
 	var err error
 	f.sent = time.Now()
+	o.awake.stir()
 	f.future, err = c.engine.publish(f.bytes, c.expected)
 	c.flights = append(c.flights, f)
 	c.unacked += storedBytes(f.bytes)
@@ -230,6 +233,7 @@ func storedBytes(frame []byte) int64 { return int64(len(frame)) + 128 }
 func (o *Outbox) durable(sequence uint64) {
 	c := &o.committer
 	f := c.flights[0]
+	o.awake.committed(f.records)
 	c.flights[0] = nil
 	c.flights = c.flights[1:]
 	c.unacked -= storedBytes(f.bytes)
@@ -264,15 +268,6 @@ func (o *Outbox) showDepth() {
 	o.cfg.Metrics.Bytes.Set(float64(d.Bytes))
 }
 
-func (o *Outbox) writeHead(h head) {
-	c := &o.committer
-	h.Clock = max(h.Clock, o.clock.latest.Load())
-	c.headDirty = true
-	if err := c.head.write(h); err != nil {
-		o.cfg.Log.Warn().Err(err).Msg("state file of outbox is behind; a loss at the end of the store would go unseen")
-	}
-}
-
 // tend does what is due: late writes, deadlines, a restart, the reserve, giving up what was forwarded.
 func (o *Outbox) tend() {
 	c := &o.committer
@@ -298,17 +293,6 @@ func (o *Outbox) tend() {
 	if c.headDirty && now.Sub(c.headSynced) > headSyncEvery {
 		o.syncHead(now)
 	}
-}
-
-func (o *Outbox) syncHead(now time.Time) {
-	c := &o.committer
-	h := o.shelf.snapshot()
-	o.writeHead(h)
-	if err := c.head.sync(); err != nil {
-		o.cfg.Log.Warn().Err(err).Msg("state file of outbox is not synced")
-		return
-	}
-	c.headSynced, c.headDirty, c.hubSynced = now, false, h.Hub.Position
 }
 
 // refuse settles what has waited too long.

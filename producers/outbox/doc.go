@@ -36,6 +36,7 @@
 //	jetstream/  the store: a row of streams, the segments. Their messages are frames: all that was
 //	            appended while the disk was busy goes into one, so that one sync serves it; see frame.go
 //	head        the instance, the end of its chain, the clock, and how far the hub has acknowledged
+//	awake       a block that is read to keep the disk awake, where that records more; see awake.go
 //	reserve     room for closings on a full disk
 //	writing/    locks of the processes that have movements open through the sidecar which holds the outbox
 //	beside/     outboxes of processes that found this one locked; run adopts them

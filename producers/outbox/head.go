@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // A head is what the outbox knows beside its store: enough to see, at opening, that the store has lost its
@@ -129,3 +130,25 @@ func (f *headFile) sync() error {
 }
 
 func (f *headFile) close() error { return f.file.Close() }
+
+// writeHead writes what the outbox knows, without a sync.
+func (o *Outbox) writeHead(h head) {
+	c := &o.committer
+	h.Clock = max(h.Clock, o.clock.latest.Load())
+	c.headDirty = true
+	if err := c.head.write(h); err != nil {
+		o.cfg.Log.Warn().Err(err).Msg("state file of outbox is behind; a loss at the end of the store would go unseen")
+	}
+}
+
+// syncHead writes and syncs it.
+func (o *Outbox) syncHead(now time.Time) {
+	c := &o.committer
+	h := o.shelf.snapshot()
+	o.writeHead(h)
+	if err := c.head.sync(); err != nil {
+		o.cfg.Log.Warn().Err(err).Msg("state file of outbox is not synced")
+		return
+	}
+	c.headSynced, c.headDirty, c.hubSynced = now, false, h.Hub.Position
+}

@@ -16,6 +16,7 @@ type Metrics struct {
 	Full          prometheus.Gauge       // 1 while there is no room for data
 	Messages      prometheus.Gauge       // waiting for the hub
 	Bytes         prometheus.Gauge       // likewise
+	AwakeReads    prometheus.Counter     // blocks read to keep the disk awake
 }
 
 // NewMetrics makes the metrics and registers them, if there is a registerer.
@@ -36,14 +37,15 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Passed:        counter("passed_messages_total", "Messages let go unrecorded while the outbox was full."),
 		Gaps: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "rolltrace", Subsystem: "outbox", Name: "gaps_total",
 			Help: "Gaps recorded: passed (let go while full), hole (lost inside the store), tail (lost from its end), state (perhaps lost with the state file)."}, []string{"kind"}),
-		Instances: counter("instances_total", "New instances begun: the outbox was new, or its chain could not be continued."),
-		Full:      gauge("full", "1 while there is no room for data."),
-		Messages:  gauge("messages", "Messages that wait for the hub."),
-		Bytes:     gauge("bytes", "Bytes that wait for the hub."),
+		Instances:  counter("instances_total", "New instances begun: the outbox was new, or its chain could not be continued."),
+		Full:       gauge("full", "1 while there is no room for data."),
+		Messages:   gauge("messages", "Messages that wait for the hub."),
+		Bytes:      gauge("bytes", "Bytes that wait for the hub."),
+		AwakeReads: counter("awake_reads_total", "Blocks read so that the disk does not fall asleep between commits: none where that records no more."),
 	}
 	if r != nil {
 		r.MustRegister(m.Appended, m.AppendedBytes, m.Commits, m.Faults, m.Restarts, m.Refused, m.Passed, m.Gaps,
-			m.Instances, m.Full, m.Messages, m.Bytes)
+			m.Instances, m.Full, m.Messages, m.Bytes, m.AwakeReads)
 	}
 	return m
 }

@@ -36,6 +36,7 @@ type Outbox struct {
 	shelf     shelf
 	reader    reader
 	unclosed  unclosed
+	awake     awake
 
 	doubted chan struct{} // asks for a restart of the engine: what it reads has holes
 	stop    chan struct{} // closed by Close
@@ -94,9 +95,11 @@ func open(ctx context.Context, cfg Config, lock *flock.Flock) (*Outbox, error) {
 	}
 	o.queue.wake = make(chan struct{}, 1)
 	o.shelf.init()
+	o.awake.init()
 	if err := o.recover(ctx); err != nil {
 		return nil, err
 	}
+	go o.awake.run(cfg.Dir, o.stopped, cfg.Metrics.AwakeReads)
 	go o.run()
 	return o, nil
 }
@@ -165,6 +168,7 @@ func (o *Outbox) Close(ctx context.Context) error {
 		o.committer.hurry = ctx.Done()
 		close(o.stop)
 		<-o.stopped
+		<-o.awake.stopped
 		o.shelf.close()
 		if err := o.lock.Unlock(); err != nil {
 			o.ended = errors.Join(o.ended, fmt.Errorf("release lock of outbox: %w", err))
