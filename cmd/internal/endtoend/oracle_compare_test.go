@@ -9,6 +9,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/rolltrace/rolltrace/schema"
+	"github.com/rolltrace/rolltrace/schema/graph"
 	"github.com/rolltrace/rolltrace/schema/schematest/oracle"
 )
 
@@ -18,11 +19,17 @@ type lines struct {
 	of map[string][]string // by prefix
 }
 
+func newLines() *lines { return &lines{of: map[string][]string{}} }
+
 func (l *lines) add(org string, format string, args ...any) {
-	prefix, _, _ := strings.Cut(org, "-")
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.of[prefix+"-"] = append(l.of[prefix+"-"], fmt.Sprintf(format, args...))
+	l.of[prefixOf(org)] = append(l.of[prefixOf(org)], fmt.Sprintf(format, args...))
+}
+
+func prefixOf(org string) string {
+	prefix, _, _ := strings.Cut(org, "-")
+	return prefix + "-"
 }
 
 // differ notes the lines that only one of the two has.
@@ -50,7 +57,7 @@ func (p *played) differ(q question, have, want []string) {
 // query reads a view for all histories, a line for each row.
 func (s *stage) query(sql string, args ...any) *lines {
 	s.t.Helper()
-	l := &lines{of: map[string][]string{}}
+	l := newLines()
 	rows, err := s.conn.Query(s.t.Context(), sql, args...)
 	if err != nil {
 		s.t.Fatalf("%s: %v", sql, err)
@@ -72,13 +79,23 @@ func (s *stage) query(sql string, args ...any) *lines {
 // compareKeys compares what every place holds and was reached by, elector by elector.
 func (s *stage) compareKeys(q question, all []*played) {
 	s.t.Helper()
-	const which = "SELECT org, concat('%[1]s ', place, ' ', id_space, ' ', key_id, ' ', key) FROM %[1]s_electors_as_of(at = '', as_of = $1)"
-	held := s.query(fmt.Sprintf(which, "held"), q.AsOf.String())
-	reached := s.query(fmt.Sprintf(which, "reached"), q.AsOf.String())
+	const which = "SELECT org, concat('%[1]s ', place, ' ', id_space, ' ', key_id, ' ', key) FROM %[1]s_electors_as_of(at = $2, as_of = $1)"
+	held := s.query(fmt.Sprintf(which, "held"), q.AsOf.String(), q.at(all))
+	reached := s.query(fmt.Sprintf(which, "reached"), q.AsOf.String(), q.at(all))
+	const many = "SELECT org, concat(place, ' ', id_space, ' ', key_id, ' ', toString(groupBitmapMerge(electors))) FROM %s_as_of(at = $2, as_of = $1) GROUP BY org, place, id_space, key_id"
+	holds := s.query(fmt.Sprintf(many, "holding"), q.AsOf.String(), q.at(all))
+	came := s.query(fmt.Sprintf(many, "reached"), q.AsOf.String(), q.at(all))
 	each(all, func(p *played) {
 		w := p.world(q.AsOf)
+		var wantHolds, wantCame []string
+		for _, place := range q.places(p, w) {
+			wantHolds = append(wantHolds, setLines(string(place), w.Holding(string(place)))...)
+			wantCame = append(wantCame, setLines(string(place), w.Reached(string(place)))...)
+		}
+		p.differ(q, holds.of[p.prefix], wantHolds)
+		p.differ(q, came.of[p.prefix], wantCame)
 		var wantHeld, wantReached []string
-		for _, place := range w.Places() {
+		for _, place := range q.places(p, w) {
 			for e := range w.Holding(string(place)) {
 				wantHeld = append(wantHeld, fmt.Sprint("held ", place, " ", e.IDSpace, " ", e.KeyID, " ", e.Key))
 			}
@@ -91,20 +108,31 @@ func (s *stage) compareKeys(q question, all []*played) {
 	})
 }
 
+// places are those that were ever entered and that the question is about.
+func (q question) places(p *played, w *oracle.World) []schema.Place {
+	return slices.DeleteFunc(w.Places(), func(place schema.Place) bool { return !q.among(p, place) })
+}
+
 // compareCounts compares how many electors every place and organisation holds and was reached by.
 func (s *stage) compareCounts(q question, all []*played) {
 	s.t.Helper()
-	rows := s.query("SELECT org, concat(org, ' ', place, ' ', id_space, ' ', key_id, ' ', toString(holding), ' ', toString(reached)) FROM electors_as_of(at = '', as_of = $1)", q.AsOf.String())
+	rows := s.query("SELECT org, concat(org, ' ', place, ' ', id_space, ' ', key_id, ' ', toString(holding), ' ', toString(reached)) FROM electors_as_of(at = $2, as_of = $1)", q.AsOf.String(), q.at(all))
 	each(all, func(p *played) {
 		w := p.world(q.AsOf)
 		var want []string
-		orgs := map[string]bool{}
-		for _, place := range w.Places() {
-			want = append(want, counted(place.Org()+" "+string(place), w.Holding(string(place)), w.Reached(string(place)))...)
-			orgs[place.Org()] = true
+		holding, reached := tallies{}, tallies{}
+		for _, place := range q.places(p, w) {
+			for _, name := range []string{place.Org() + " " + string(place), place.Org() + " "} {
+				for e := range w.Holding(string(place)) {
+					holding.add(name, e)
+				}
+				for e := range w.Reached(string(place)) {
+					reached.add(name, e)
+				}
+			}
 		}
-		for org := range orgs {
-			want = append(want, counted(org+" ", w.Holding(org), w.Reached(org))...)
+		for name, set := range reached {
+			want = append(want, counted(name, holding[name], set)...)
 		}
 		p.differ(q, rows.of[p.prefix], want)
 	})
@@ -136,7 +164,14 @@ func counted(what string, holding, reached oracle.Set) []string {
 // compareCoverage compares what could change the answers.
 func (s *stage) compareCoverage(q question, all []*played) {
 	s.t.Helper()
-	rows := s.query(`SELECT org, concat(code, ' ', org, '/', sidecar, ' ', id, ' ', kind, ' ', arrayStringConcat(inputs, ' '), ' > ', output, ' ', toString(count)) FROM coverage_as_of(as_of = $1)`, q.AsOf.String())
+	rows, err := s.graph.Coverage(s.t.Context(), q.AsOf)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	have := newLines()
+	for _, c := range rows {
+		have.add(c.Org, "%s %s/%s %s %s %s > %s %d", c.Code, c.Org, c.Sidecar, c.ID, c.Kind, strings.Join(c.Inputs, " "), c.Output, c.Count)
+	}
 	each(all, func(p *played) {
 		var want []string
 		for _, d := range p.world(q.AsOf).Doubts() {
@@ -145,7 +180,7 @@ func (s *stage) compareCoverage(q question, all []*played) {
 		for ref, chunks := range p.model.Orphans() {
 			want = append(want, fmt.Sprintf("unknown_movement %s/%s %s   >  %d", ref.Org, ref.Sidecar, ref.ID, chunks))
 		}
-		p.differ(q, rows.of[p.prefix], want)
+		p.differ(q, have.of[p.prefix], want)
 	})
 }
 
@@ -160,18 +195,34 @@ func joined(inputs []schema.Input) string {
 // compareHoles compares what never arrived.
 func (s *stage) compareHoles(q question, all []*played) {
 	s.t.Helper()
-	rows := s.query(`SELECT org, concat(org, '/', sidecar, ' ', instance, ' ', toString(first_sequence), ' ', toString(last_sequence), ' ', toString(toBool(reported))) FROM holes`)
-	each(all, func(p *played) {
-		var want []string
-		for _, h := range p.model.Holes() {
-			want = append(want, fmt.Sprintf("%s/%s %s %d %d %v", h.Org, h.Sidecar, h.Instance, h.First, h.Last, h.Reported))
-		}
-		p.differ(q, rows.of[p.prefix], want)
-	})
+	holes, err := s.graph.Holes(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	have := newLines()
+	for _, h := range holes {
+		have.add(h.Org, "%s", holeLine(h))
+	}
+	each(all, func(p *played) { p.differ(q, have.of[p.prefix], p.holeLines()) })
+}
+
+func holeLine(h graph.Hole) string {
+	return fmt.Sprintf("hole %s/%s %s %d %d, %d, %v", h.Org, h.Sidecar, h.Instance, h.FirstSequence, h.LastSequence, h.Missing, h.Reported)
+}
+
+func (p *played) holeLines() []string {
+	var want []string
+	for _, h := range p.model.Holes() {
+		want = append(want, holeLine(graph.Hole{Org: h.Org, Sidecar: h.Sidecar, Instance: h.Instance, FirstSequence: h.First, LastSequence: h.Last,
+			Missing: h.Last - h.First + 1, Reported: h.Reported}))
+	}
+	return want
 }
 
 // world is the oracle's world as of a time.
 func (p *played) world(asOf schema.Time) *oracle.World {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	w := p.worlds[asOf]
 	if w == nil {
 		w = p.model.World(asOf)

@@ -68,11 +68,13 @@ func (p *played) copyRoute(q question, at string, c graph.Copy) {
 func (s *stage) compareUsed(q question, all []*played) {
 	s.t.Helper()
 	rows := s.query(`SELECT splitByChar('/', place)[1], concat('used ', org, '/', sidecar, ' ', id, ' at ', formatDateTime(occurred_at, '%Y-%m-%dT%H:%i:%S.%fZ'), ', from ', place,
-		' ', id_space, ' ', key_id, ' ', toString(electors)) FROM used_after_destruction_as_of(at = '', as_of = $1)`, q.AsOf.String())
+		' ', id_space, ' ', key_id, ' ', toString(electors)) FROM used_after_destruction_as_of(at = $2, as_of = $1)`, q.AsOf.String(), q.at(all))
 	each(all, func(p *played) {
 		var want []string
 		for _, u := range p.world(q.AsOf).Used() {
-			want = append(want, useLines(u)...)
+			if q.among(p, u.Place) {
+				want = append(want, useLines(u)...)
+			}
 		}
 		p.differ(q, rows.of[p.prefix], want)
 	})

@@ -120,7 +120,7 @@ func (p *played) unclear(q question, w *oracle.World, a graph.Answer) {
 	}
 	for name, end := range ends {
 		if strings.Contains(name, "/") {
-			want[schema.Place(name)] = end.Unclear
+			want[schema.Place(name)] = len(end.Unclear) > 0
 		}
 	}
 	anywhere := w.Unclear()

@@ -11,7 +11,7 @@ import (
 
 // compareMatch asks which copy a found list is: some electors of the history, seeds among them, and a stranger. Each copy is
 // compared by its numbers; how it ranks is a function of them, and of all histories together.
-func (s *stage) compareMatch(q question, p *played, w *oracle.World) {
+func (s *stage) compareMatch(q question, p *played, w *oracle.World, _ string) {
 	found := oracle.Set{}
 	keys := []schema.Key{schema.Key(1)<<63 | schema.Key(len(p.prefix))}
 	for _, key := range oracle.Keys(p.prefix, q.Letters) {

@@ -1,7 +1,6 @@
 package endtoend
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,6 +46,8 @@ func (q question) wanted(p *played, w *oracle.World) []string {
 		return copyLines(w, at)
 	case askFields:
 		return fieldLines(w, at, p.lists())
+	case askAccounting:
+		return accountLines(w, at)
 	case askFlowOf, askFlowFrom, askFlowTo, askFlowMovement:
 		return flowLines(q.flow(p, w))
 	}
@@ -105,8 +106,11 @@ func setLines(what string, set oracle.Set) []string {
 	return out
 }
 
-func (s *stage) compareReach(q question, p *played, w *oracle.World, at string,
-	ask func(context.Context, graph.ReachQuestion) (*graph.Reach, error)) {
+func (s *stage) compareReach(q question, p *played, w *oracle.World, at string) {
+	ask := s.graph.Reach
+	if q.Ask == askSources {
+		ask = s.graph.Sources
+	}
 	a, err := ask(s.t.Context(), graph.ReachQuestion{At: at, AsOf: q.AsOf})
 	want := q.wanted(p, w)
 	if p.unknown(q, at, len(want) == 0, err) {
@@ -127,7 +131,7 @@ func (s *stage) compareReach(q question, p *played, w *oracle.World, at string,
 	p.notes(q, w, a.Answer)
 }
 
-func (s *stage) compareElector(q question, p *played, w *oracle.World) {
+func (s *stage) compareElector(q question, p *played, w *oracle.World, _ string) {
 	e := q.elector(p.prefix)
 	d, err := s.graph.Elector(s.t.Context(), graph.ElectorQuestion{Key: e.Key, IDSpace: e.IDSpace, KeyID: e.KeyID, AsOf: w.AsOf})
 	if !p.model.Knows(e) {

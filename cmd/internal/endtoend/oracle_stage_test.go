@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/consumer"
 	"github.com/rolltrace/rolltrace/deploy/embedded"
@@ -140,9 +141,15 @@ func (s *stage) judge(all []*played, everything func(arrived bool) []question) {
 		s.deliver(messages)
 		delivered := time.Since(began)
 		began = time.Now()
+		two := new(errgroup.Group)
+		two.SetLimit(2) // one is read while the oracle thinks about the other
 		for _, q := range everything(share == 1) {
-			s.askAll(q, all)
+			two.Go(func() error {
+				judges[q.Ask].all(s, q, all)
+				return nil
+			})
 		}
+		_ = two.Wait()
 		asked := time.Since(began)
 		if share == 1 {
 			each(all, func(p *played) {

@@ -2,12 +2,11 @@ package endtoend
 
 import (
 	"fmt"
-	"time"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/rolltrace/rolltrace/schema"
-	"github.com/rolltrace/rolltrace/schema/graph"
 	"github.com/rolltrace/rolltrace/schema/schematest/oracle"
 )
 
@@ -18,21 +17,78 @@ func asText(column string) string {
 	return "ifNull(formatDateTime(" + column + ", '%Y-%m-%dT%H:%i:%S.%fZ'), '')"
 }
 
-// compareElectorPlaces compares where every elector has been.
+// compareElectorPlaces compares where every elector has been, and by which movements.
 func (s *stage) compareElectorPlaces(q question, all []*played) {
 	s.t.Helper()
-	rows := s.query(`SELECT org, concat(id_space, ' ', key_id, ' ', key, ' ', place, ' held ', toString(holding), ' ', toString(entries), ' ', ` +
-		asText("first_entry") + `, ' to ', ` + asText("last_entry") + `, ' destroyed ', ` + asText("destroyed_at") + `) FROM elector_places`)
+	const elector = "concat(id_space, ' ', key_id, ' ', key, ' ', "
+	rows := s.query("SELECT org, "+elector+"place, ' held ', toString(holding), ' ', toString(entries), ' ', "+asText("first_entry")+", ' to ', "+
+		asText("last_entry")+", ' destroyed ', "+asText("destroyed_at")+") FROM "+q.of("elector_places", "lookup_places")+"_as_of(key = $2, as_of = $1)", q.AsOf.String(), q.key(all))
+	dossier := s.query("SELECT org, "+elector+"org, '/', sidecar, ' ', id) FROM "+q.of("dossier", "lookup_dossier")+"_as_of(key = $2, as_of = $1)", q.AsOf.String(), q.key(all))
+	known := s.known(q, all)
 	each(all, func(p *played) {
 		w := p.world(q.AsOf)
-		var want []string
-		for _, e := range w.Electors() {
+		var want, wantDossier, wantKnown []string
+		for _, e := range q.electors(p, w) {
+			who := fmt.Sprint(e.IDSpace, " ", e.KeyID, " ", e.Key)
 			for _, stay := range w.Stays(e) {
-				want = append(want, fmt.Sprintf("%s %s %s %s held %v %d %s to %s destroyed %s", e.IDSpace, e.KeyID, e.Key, stay.Place, stay.Holding, stay.Entries, stay.First, stay.Last, stay.Destroyed))
+				want = append(want, fmt.Sprintf("%s %s held %v %d %s to %s destroyed %s", who, stay.Place, stay.Holding, stay.Entries, stay.First, stay.Last, stay.Destroyed))
+			}
+			counts := false
+			for _, m := range w.Carrying(e) {
+				wantDossier = append(wantDossier, fmt.Sprintf("%s %s/%s %s", who, m.Ref.Org, m.Ref.Sidecar, m.Ref.ID))
+				counts = counts || m.Counts() && !p.model.Seed(e) // a seed is no elector
+			}
+			if counts {
+				wantKnown = append(wantKnown, who)
 			}
 		}
+		var haveKnown []string
+		for _, letter := range p.letters() {
+			haveKnown = append(haveKnown, known[letter]...)
+		}
 		p.differ(q, rows.of[p.prefix], want)
+		p.differ(q, dossier.of[p.prefix], wantDossier)
+		p.differ(q, haveKnown, wantKnown)
 	})
+}
+
+// letters are the keys of everybody who can be in the history.
+func (p *played) letters() []string {
+	var out []string
+	for _, key := range oracle.Keys(p.prefix, oracle.Letters) {
+		out = append(out, key.String())
+	}
+	return out
+}
+
+// known are the electors that movements carried, by key.
+func (s *stage) known(q question, all []*played) map[string][]string {
+	s.t.Helper()
+	out := map[string][]string{}
+	err := s.rows(func(rows driver.Rows) error {
+		var key, who string
+		err := rows.Scan(&key, &who)
+		out[key] = append(out[key], who)
+		return err
+	}, "SELECT key, concat(id_space, ' ', key_id, ' ', key) FROM elector_keys_as_of(key = $2, as_of = $1)", q.AsOf.String(), q.key(all))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+func (s *stage) rows(row func(driver.Rows) error, sql string, args ...any) error {
+	rows, err := s.conn.Query(s.t.Context(), sql, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // compareMovementElectors compares how many electors every movement carried.
@@ -52,7 +108,7 @@ func (s *stage) compareMovementElectors(q question, all []*played) {
 func (s *stage) comparePlaces(q question, all []*played) {
 	s.t.Helper()
 	rows := s.query("SELECT org, concat(place, ' ', toString(entries), ' in, ', toString(departures), ' out, ', toString(destroys), ' destroyed, ', toString(attested), ' said to be, ', "+
-		asText("first_at")+", ' to ', "+asText("last_at")+") FROM places_as_of(as_of = $1) WHERE first_at IS NOT NULL", q.AsOf.String())
+		asText("first_at")+", ' to ', "+asText("last_at")+", ' by ', arrayStringConcat(sidecars, ' ')) FROM places_as_of(as_of = $1)", q.AsOf.String())
 	flows := s.query("SELECT from_org, concat(from_place, ' > ', to_place, ' ', kind, ' ', mode, ' ', toString(movements), ' ', "+asText("first_at")+", ' to ', "+asText("last_at")+
 		") FROM flows_as_of(as_of = $1)", q.AsOf.String())
 	type flow struct {
@@ -83,9 +139,16 @@ func (s *stage) comparePlaces(q question, all []*played) {
 				tallied(between, flow{in.Place, m.Output, m.Kind, m.Electors.Mode}, m).entries++
 			}
 		}
+		if q.AsOf.IsZero() { // it counts when the hub received them, which is later than any time asked for
+			for _, name := range p.model.Covered() {
+				if places[name] == nil {
+					places[name] = &tally{}
+				}
+			}
+		}
 		var want, wantFlows []string
 		for name, at := range places {
-			want = append(want, fmt.Sprintf("%s %d in, %d out, %d destroyed, %d said to be, %s to %s", name, at.entries, at.departures, at.destroys, at.attested, at.first, at.last))
+			want = append(want, fmt.Sprintf("%s %d in, %d out, %d destroyed, %d said to be, %s to %s by %s", name, at.entries, at.departures, at.destroys, at.attested, at.first, at.last, p.covering(q, string(name))))
 		}
 		for f, at := range between {
 			wantFlows = append(wantFlows, fmt.Sprintf("%s > %s %s %s %d %s to %s", f.from, f.to, f.kind, f.mode, at.entries, at.first, at.last))
@@ -93,6 +156,100 @@ func (s *stage) comparePlaces(q question, all []*played) {
 		p.differ(q, rows.of[p.prefix], want)
 		p.differ(q, flows.of[p.prefix], wantFlows)
 	})
+	s.compareOrganisations(q, all)
+}
+
+// covering are the sidecars that cover a place or an organisation.
+func (p *played) covering(q question, at string) string {
+	if !q.AsOf.IsZero() {
+		return ""
+	}
+	return strings.Join(p.model.Covering(at), " ")
+}
+
+// compareOrganisations compares what movements say of every organisation.
+func (s *stage) compareOrganisations(q question, all []*played) {
+	s.t.Helper()
+	rows := s.query("SELECT org, concat(org, ' ', toString(places), ' places, ', toString(people), ' people, ', toString(received), ' received from ', arrayStringConcat(received_from, ' '), ', ', toString(gave), ' given to ', arrayStringConcat(gave_to, ' '), ', ', "+
+		"toString(within), ' within, ', toString(destroys), ' destroyed, ', toString(attested), ' said to be, ', "+asText("first_at")+", ' to ', "+asText("last_at")+", ' by ', arrayStringConcat(sidecars, ' ')) FROM recorded_organisations_as_of(as_of = $1)", q.AsOf.String())
+	each(all, func(p *played) {
+		w := p.world(q.AsOf)
+		named := w.Named()
+		if q.AsOf.IsZero() {
+			named = append(named, p.model.Covered()...)
+		}
+		orgs := map[string]*organisation{}
+		of := func(org string) *organisation {
+			if orgs[org] == nil {
+				orgs[org] = &organisation{places: map[schema.Place]bool{}}
+			}
+			return orgs[org]
+		}
+		for _, place := range named {
+			of(place.Org()).places[place] = true
+		}
+		for _, m := range w.Movements {
+			if m.Counts() {
+				for org := range m.Orgs() {
+					of(org).count(org, m)
+				}
+			}
+		}
+		var want []string
+		for name, o := range orgs {
+			people := 0
+			for place := range o.places {
+				if place.IsPerson() {
+					people++
+				}
+			}
+			want = append(want, fmt.Sprintf("%s %d places, %d people, %d received from %s, %d given to %s, %d within, %d destroyed, %d said to be, %s to %s by %s", name, len(o.places)-people, people,
+				o.received, distinct(o.from), o.gave, distinct(o.to), o.within, o.destroys, o.attested, o.first, o.last, p.covering(q, name)))
+		}
+		p.differ(q, rows.of[p.prefix], want)
+	})
+}
+
+// An organisation is what movements say of one.
+type organisation struct {
+	places                                     map[schema.Place]bool
+	received, gave, within, destroys, attested int
+	from, to                                   []string
+	first, last                                schema.Time
+}
+
+// count takes one more movement that names the organisation. Movements come in order.
+func (o *organisation) count(org string, m *oracle.Movement) {
+	if o.first.IsZero() {
+		o.first = m.OccurredAt
+	}
+	o.last = m.OccurredAt
+	own, others := false, []string(nil)
+	for _, in := range m.Inputs {
+		if in.Place.Org() == org {
+			own = true
+		} else {
+			others = append(others, in.Place.Org())
+		}
+	}
+	switch {
+	case m.Kind == schema.Destroy && m.Removes():
+		o.destroys++
+	case m.Kind == schema.Destroy && m.EffectiveBasis() == schema.Attested:
+		o.attested++
+	case m.Output == "":
+	case m.Output.Org() != org:
+		o.gave++
+		o.to = append(o.to, m.Output.Org())
+	default:
+		if len(others) > 0 {
+			o.received++
+			o.from = append(o.from, others...)
+		}
+		if own {
+			o.within++
+		}
+	}
 }
 
 // A tally counts movements.
@@ -108,90 +265,4 @@ func tallied[K comparable](tallies map[K]*tally, k K, m *oracle.Movement) *tally
 	}
 	tallies[k].last = m.OccurredAt
 	return tallies[k]
-}
-
-// reachView is Graph.Reach, or with the view sources Graph.Sources, read from the view; notes it has none.
-func (s *stage) reachView(view, at string, asOf schema.Time) ([]string, error) {
-	ends := map[string]*graph.ReachOrg{}
-	err := s.rows(func(rows driver.Rows) error {
-		var org, place, space, secret string
-		var electors uint64
-		var hops uint32
-		var first, last time.Time
-		if err := rows.Scan(&org, &place, &space, &secret, &electors, &hops, &first, &last); err != nil {
-			return err
-		}
-		if place == "" {
-			place = org
-		}
-		end := ends[place]
-		if end == nil {
-			end = &graph.ReachOrg{Hops: hops, FirstAt: schema.At(first), LastAt: schema.At(last)}
-			ends[place] = end
-		}
-		end.Hops = min(end.Hops, hops)
-		if first.Before(end.FirstAt.Time) {
-			end.FirstAt = schema.At(first)
-		}
-		if last.After(end.LastAt.Time) {
-			end.LastAt = schema.At(last)
-		}
-		end.Electors = append(end.Electors, graph.Count{IDSpace: schema.IDSpace(space), KeyID: schema.KeyID(secret), Electors: electors})
-		return nil
-	}, "SELECT org, place, id_space, key_id, electors, hops, first_at, last_at FROM "+view+"_as_of(at = $1, as_of = $2)", at, asOf.String())
-	var out []string
-	for name, end := range ends {
-		out = append(out, fmt.Sprintf("%s %d hops, %s to %s", name, end.Hops, end.FirstAt, end.LastAt))
-		out = append(out, countLines(name, end.Electors)...)
-	}
-	return out, err
-}
-
-// routeView is the steps of Graph.Route, read from the view.
-func (s *stage) routeView(e oracle.Elector, at string, asOf schema.Time) ([]string, error) {
-	var route []graph.Step
-	err := s.rows(func(rows driver.Rows) error {
-		var step graph.Step
-		err := rows.Scan(&step.Org, &step.Sidecar, &step.ID)
-		route = append(route, step)
-		return err
-	}, "SELECT org, sidecar, id FROM route_as_of(key = $1, at = $2, as_of = $3) WHERE id_space = $4 AND key_id = $5 ORDER BY step",
-		e.Key.String(), at, asOf.String(), string(e.IDSpace), string(e.KeyID))
-	return []string{steps(route)}, err
-}
-
-func (s *stage) rows(row func(driver.Rows) error, sql string, args ...any) error {
-	rows, err := s.conn.Query(s.t.Context(), sql, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// compareView compares what a view says with the oracle.
-func (s *stage) compareView(q question, p *played, w *oracle.World, at string) {
-	var have, want []string
-	var err error
-	switch q.Ask {
-	case askReachView:
-		have, err = s.reachView("reach", at, q.AsOf)
-		want = endLines(w.Reach(at))
-	case askSourcesView:
-		have, err = s.reachView("sources", at, q.AsOf)
-		want = endLines(w.Sources(at))
-	case askRouteView:
-		have, err = s.routeView(q.elector(p.prefix), at, q.AsOf)
-		want = []string{route(w.Earliest(q.elector(p.prefix), at))}
-	}
-	if err != nil {
-		p.fault(q, "%v", err)
-		return
-	}
-	p.differ(q, have, want)
 }

@@ -9,13 +9,14 @@
 those of the generation that counts, "candidates" those of any: what is looked up by index may be too much. */}}
 {{define "dossier.members"}}{{template "dossier.elector" .}}{{template "dossier.listed" .}}{{template "dossier.derived" .}}{{template "dossier.counts" .}}{{end}}
 {{define "dossier.candidates"}}{{template "dossier.elector" .}}{{template "dossier.listed" .}}{{template "dossier.derived" .}}{{end}}
+{{/* Who asks for one key is told of a seed too; who asks for everybody, of electors only. */}}
 {{define "dossier.elector"}}
 {{if .HasKey}}
 WITH e AS
 (
     SELECT DISTINCT {{template "dossier.slots"}}, key
     FROM {{.Name "elector"}}
-    WHERE {{.IsKey "key"}}
+    WHERE {{.IsKey "key"}} AND ({{.KeyText}} != '' OR number NOT IN ({{template "seeds" .}}))
 )
 {{end}}
 {{end}}

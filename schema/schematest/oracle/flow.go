@@ -12,7 +12,8 @@ type Edge struct{ From, To string }
 // A Pass is what went over an edge.
 type Pass struct {
 	Electors    Set
-	Movements   map[Ref]bool
+	Unclear     Set // of these it is not known whether they came by this edge: see Movement.From
+	Movements   map[Ref]*Movement
 	First, Last schema.Time
 }
 
@@ -21,6 +22,7 @@ type FlowEnd struct {
 	Electors, Held, Destroyed Set
 	LastDestroy               schema.Time
 	First, Last               schema.Time // arrivals
+	Said                      []*Movement // destroys on another's word
 }
 
 // A Flow is edges and their ends, by name: places and organisations.
@@ -76,11 +78,14 @@ func (f *Flow) pass(e Elector, input schema.Place, m *Movement) {
 	}
 	for _, edge := range edges {
 		if f.Edges[edge] == nil {
-			f.Edges[edge] = &Pass{Set{}, map[Ref]bool{}, m.OccurredAt, m.OccurredAt}
+			f.Edges[edge] = &Pass{Set{}, Set{}, map[Ref]*Movement{}, m.OccurredAt, m.OccurredAt}
 		}
 		pass := f.Edges[edge]
 		pass.Electors[e] = true
-		pass.Movements[m.Ref] = true
+		if m.unclear[e] {
+			pass.Unclear[e] = true
+		}
+		pass.Movements[m.Ref] = m
 		pass.First, pass.Last = earlier(pass.First, m.OccurredAt), later(pass.Last, m.OccurredAt)
 	}
 	for _, name := range []string{string(input), input.Org(), string(m.Output), m.Output.Org()} {
@@ -125,12 +130,18 @@ func (w *World) ends(f *Flow) {
 		}
 	}
 	for _, m := range w.Movements {
-		if !m.Counts() || !m.Removes() {
+		if !m.Counts() || m.Kind != schema.Destroy {
 			continue
 		}
 		place := m.Inputs[0].Place
 		here := f.Ends[string(place)]
 		if here == nil {
+			continue
+		}
+		if m.EffectiveBasis() == schema.Attested {
+			here.Said = append(here.Said, m)
+		}
+		if !m.Removes() {
 			continue
 		}
 		for e := range m.S {

@@ -32,6 +32,9 @@ var Sets = []schema.Set{
 	{IDSpace: schema.ElectorID, KeyID: "k-00000001"}, {IDSpace: "email", KeyID: "k-00000001"}, {IDSpace: schema.ElectorID, KeyID: "k-00000002"},
 }
 
+// Agreements are what movements of histories name as theirs.
+var Agreements = []string{"", "acme-2026", "acme-2027"}
+
 // Histories are random histories, of up to size movements each, in every kind, mode, basis and disorder that the
 // outside form allows.
 func Histories(size int) *rapid.Generator[History] {
@@ -116,6 +119,10 @@ func (g *generator) form(sidecar string) schema.Movement {
 		Kind:       pick(g, []schema.Kind{schema.Collect, schema.Export, schema.Share, schema.Merge, schema.Access, schema.Destroy, schema.Destroy, "entrust"}),
 		OccurredAt: began, ClosedAt: schema.At(began.Add(time.Minute)), RecordedAt: schema.At(began.Add(time.Minute)),
 		Purpose: pick(g, []string{"communicate", "test"}), Fields: subset(g, []string{"email", "name", "phone"}, 0),
+		Agreement: pick(g, Agreements),
+	}
+	if g.chance(8) {
+		m.Actor, m.LegalBasis = "a/people/u0412", "consent"
 	}
 	if g.chance(8) && len(g.made) > 0 { // two sidecars may give the same id, and one may give it twice
 		m.ID = pick(g, g.made).Movement.ID

@@ -106,7 +106,7 @@ type End struct {
 	Hops        int // fewest movements
 	Electors    Set
 	First, Last schema.Time // when the first and the last movement that arrived there (or left there) began
-	Unclear     bool        // of some it is not known whether they came this way: see Movement.From
+	Unclear     Set         // of these it is not known whether they came this way: see Movement.From
 }
 
 // Reach is where electors went from a place or organisation: places, and organisations, by name. The one asked is
@@ -176,12 +176,14 @@ func arrive(ends map[string]*End, at string, place schema.Place, m *Movement, e 
 		}
 		end := ends[name]
 		if end == nil {
-			end = &End{Hops: hops, Electors: Set{}, First: when, Last: when}
+			end = &End{Hops: hops, Electors: Set{}, First: when, Last: when, Unclear: Set{}}
 			ends[name] = end
 		}
 		end.Hops = min(end.Hops, hops)
 		end.Electors[e] = true
-		end.Unclear = end.Unclear || m.unclear[e]
+		if m.unclear[e] {
+			end.Unclear[e] = true
+		}
 		if when.Before(end.First.Time) {
 			end.First = when
 		}

@@ -1,7 +1,6 @@
 package oracle
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/rolltrace/rolltrace/schema"
@@ -71,25 +70,8 @@ func (m *Model) territory(org, sidecar string) []schema.Place {
 
 // Covered says whether the last heartbeat of a sidecar, up to the time, has the place.
 func (w *World) Covered(place schema.Place) bool {
-	type last struct {
-		beat
-		instance string
-	}
-	lasts := map[[2]string]last{}
-	for box, c := range w.model.outboxes {
-		for _, b := range c.beats {
-			if !w.AsOf.IsZero() && b.At.After(w.AsOf.Time) {
-				continue
-			}
-			name := [2]string{box.org, box.sidecar}
-			before, ok := lasts[name]
-			if !ok || cmp.Or(b.At.Compare(before.At.Time), cmp.Compare(box.instance, before.instance), cmp.Compare(b.sequence, before.sequence)) > 0 {
-				lasts[name] = last{b, box.instance}
-			}
-		}
-	}
-	for _, b := range lasts {
-		if slices.Contains(b.Places, place) {
+	for _, s := range w.model.Sidecars(w.AsOf) {
+		if s.Last != nil && slices.Contains(s.Last.Places, place) {
 			return true
 		}
 	}

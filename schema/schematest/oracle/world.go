@@ -169,6 +169,9 @@ func (w *World) Carrying(e Elector) []*Movement {
 	return out
 }
 
+// Unclear says whether it is not known by which of the movement's inputs an elector came.
+func (m *Movement) Unclear(e Elector) bool { return m.unclear[e] }
+
 // Unclear are the places where it is not known of some electors by which input of a movement they came.
 func (w *World) Unclear() map[schema.Place]bool {
 	out := map[schema.Place]bool{}
