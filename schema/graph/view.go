@@ -153,7 +153,7 @@ func makeViews(ctx context.Context, db *sql.DB, o Options) error {
 
 // viewStatement is the CREATE statement of a view. Only a view without parameters can have column comments.
 func (o Options) viewStatement(name, file string, p parameters) (_, statement string, err error) {
-	r := rendering{options: o, parameters: p}
+	r := rendering{options: o, parameters: p, view: file}
 	if p.asOf {
 		name += "_as_of"
 	}
@@ -187,6 +187,7 @@ type rendering struct {
 	options    Options
 	parameters parameters
 	values     *values
+	view       string // that is rendered, if one is
 
 	upstream bool // the direction of a walk over the graph, see walk.sql
 	buckets  int  // in a part of a set, see Part; 0: one, less: all
@@ -302,6 +303,27 @@ func (r rendering) Now() string {
 		return "now64(6, 'UTC')"
 	}
 	return "least(now64(6, 'UTC'), parseDateTime64BestEffort(if({as_of:String} = '', '2299-12-31', {as_of:String}), 6, 'UTC'))"
+}
+
+// Unbounded is the condition that a view is asked about everything at once.
+func (r rendering) Unbounded() string {
+	if r.parameters.key {
+		return r.KeyText() + " = ''"
+	}
+	return r.AtText() + " = ''"
+}
+
+// TooMuch refuses, in one line, what the view would not answer in time, or in memory, when it is asked about everything.
+func (r rendering) TooMuch(condition string) string {
+	twin, ask := r.view+"_as_of(at = 'a place or organisation', as_of = '')", "one place or organisation"
+	if strings.HasPrefix(r.view, "elector_") || r.view == "route" {
+		twin, ask = r.view+"_as_of(key = 'an elector key', as_of = '')", "one elector"
+	}
+	if r.view == "route" {
+		twin = "route_as_of(key = 'an elector key', at = '', as_of = '')"
+	}
+	return "throwIf(" + r.Unbounded() + " AND " + condition + ", " +
+		literal(r.view+" of everything at once is more than a query may take here; ask about "+ask+": "+twin) + ")"
 }
 
 // Undivided is for sets that are only counted: small ones would fall into hundreds of parts.

@@ -14,6 +14,9 @@ had. What is seen is each movement before it arrives. */}}
 ) AS said_all,
 said AS (SELECT f.1 AS movement, f.2 AS input_fields, f.3 AS names FROM (SELECT arrayJoin(said_all) AS f))
 {{end}}
+{{/* bounded is all movements, unless they are too many to go through for every field, place and source at once: the time that takes grows with
+their square. */}}
+{{define "bounded"}}if({{.TooMuch "length(moves) > 300"}} = 0, moves, []){{end}}
 {{/* The movements upstream of the places asked, those into the inputs of such as have several, and destroys. */}}
 {{define "upstream"}}
 (
@@ -21,7 +24,7 @@ said AS (SELECT f.1 AS movement, f.2 AS input_fields, f.3 AS names FROM (SELECT 
         arrayReverse(arrayFilter(m -> m.8 != '', moves)) AS ways,
         arrayFold((seen, m) -> if({{.At "m.8"}} OR has(seen, m.8), arrayDistinct(arrayConcat(seen, m.7)), seen), ways, []::Array(String)) AS seen,
         arrayDistinct(arrayFlatten(arrayMap(m -> m.7, arrayFilter(m -> length(m.7) > 1 AND ({{.At "m.8"}} OR has(seen, m.8)), ways)))) AS merged
-    SELECT arrayFilter(m -> m.6 = 1 OR m.8 != '' AND ({{.At "m.8"}} OR has(seen, m.8) OR has(merged, m.8)), moves)
+    SELECT arrayFilter(m -> m.6 = 1 OR m.8 != '' AND ({{.At "m.8"}} OR has(seen, m.8) OR has(merged, m.8)), {{template "bounded" .}})
 ) AS needs,
 {{template "needed" .}}
 {{end}}
@@ -85,22 +88,24 @@ ORDER BY org, place, field, id_space, key_id
     key_id   String COMMENT 'The secret under which the keys were made',
     electors UInt64 COMMENT 'Different electors that it reached the place with'
 {{end}}
-{{define "one"}}one AS (SELECT DISTINCT number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, key FROM {{.Name "elector"}} WHERE {{if .HasKey}}{{.IsKey "key"}}{{else}}1{{end}}){{end}}
-{{define "elector_fields"}}
+{{/* The elector asked for, by its index; or all, read as they are needed. */}}
+{{define "one"}}one AS (SELECT {{if .HasKey}}DISTINCT {{end}}number, space, {{.Part "toUInt16(bitShiftRight(number, 16))"}} AS part, key FROM {{if .HasKey}}{{.Name "elector"}} WHERE {{.IsKey "key"}}{{else}}{{.Name "internal_elector"}}{{end}}){{end}}
+{{define "elector_fields"}}{{if .HasKey}}{{template "elector_fields.each" .}}{{else}}{{template "elector_fields.each" .Coarse}}{{end}}{{end}}
+{{define "elector_fields.each"}}
 WITH
 {{template "one" .}},
 {{template "moves" .}},
-moves AS needs,
+(SELECT {{template "bounded" .}}) AS needs,
 {{template "needed" .}},
 {{template "said" .}},
 {{template "edge" .}},
 {{template "carried" .}}
 SELECT leftPad(lower(hex(e.key)), 16, '0') AS key, k.id_space AS id_space, k.key_id AS key_id, splitByChar('/', b.place)[1] AS org, b.place AS place, b.field AS field
 FROM one AS e
-INNER JOIN (SELECT place, field, space, part, groupBitmapMergeState(electors) AS electors FROM carried GROUP BY place, field, space, part) AS b ON b.part = e.bucket AND b.space = e.space
-INNER JOIN ({{template "spaces" .}}) AS k ON k.space = b.space
+INNER JOIN (SELECT place, field, space, part, groupBitmapMergeState(electors) AS electors FROM carried GROUP BY place, field, space, part) AS b ON b.part = e.part AND b.space = e.space
+ANY LEFT JOIN ({{template "spaces" .}}) AS k ON k.space = b.space
 WHERE bitmapContains(b.electors, e.number)
-ORDER BY key, id_space, key_id, place, field
+{{if .HasKey}}ORDER BY key, id_space, key_id, place, field{{end}}
 {{end}}
 {{define "elector_fields.comment"}}Which field categories of an elector reached each place; elector_fields_as_of(key, as_of) is for one elector, and quicker{{end}}
 {{define "elector_fields.columns"}}
@@ -140,22 +145,23 @@ ORDER BY org, place, field, source, collected, id_space, key_id
     key_id     String COMMENT 'The secret under which the keys were made',
     electors   UInt64 COMMENT 'Different electors'
 {{end}}
-{{define "elector_origins"}}
+{{define "elector_origins"}}{{if .HasKey}}{{template "elector_origins.each" .}}{{else}}{{template "elector_origins.each" .Coarse}}{{end}}{{end}}
+{{define "elector_origins.each"}}
 WITH
 {{template "one" .}},
 {{template "moves" .}},
-moves AS needs,
+(SELECT {{template "bounded" .}}) AS needs,
 {{template "needed" .}},
 {{template "said" .}},
 {{template "edge" .}},
 {{template "carried" .}}
-SELECT DISTINCT leftPad(lower(hex(e.key)), 16, '0') AS key, k.id_space AS id_space, k.key_id AS key_id,
+SELECT leftPad(lower(hex(e.key)), 16, '0') AS key, k.id_space AS id_space, k.key_id AS key_id,
     splitByChar('/', w.place)[1] AS org, w.place AS place, w.field AS field, splitByChar('/', w.source)[1] AS source_org, w.source AS source, toBool(w.collected) AS collected
 FROM one AS e
-INNER JOIN carried AS w ON w.part = e.bucket AND w.space = e.space
-INNER JOIN ({{template "spaces" .}}) AS k ON k.space = w.space
+INNER JOIN (SELECT place, field, source, collected, space, part, groupBitmapMergeState(electors) AS electors FROM carried GROUP BY place, field, source, collected, space, part) AS w ON w.part = e.part AND w.space = e.space
+ANY LEFT JOIN ({{template "spaces" .}}) AS k ON k.space = w.space
 WHERE bitmapContains(w.electors, e.number)
-ORDER BY key, id_space, key_id, place, field, source, collected
+{{if .HasKey}}ORDER BY key, id_space, key_id, place, field, source, collected{{end}}
 {{end}}
 {{define "elector_origins.comment"}}Where the fields of an elector that reached a place can have come from, see origins; elector_origins_as_of(key, as_of) is for one elector, and quicker{{end}}
 {{define "elector_origins.columns"}}

@@ -3,12 +3,15 @@ SELECT
     key, id_space, key_id, target, toUInt32(step) AS step,
     m.1 AS occurred_at, m.2 AS org, m.3 AS sidecar, m.4 AS id, m.5 AS kind, m.6 AS basis, m.7 AS state, m.8 AS outcome,
     m.9 AS inputs,
-    multiIf(step > 1, path[step - 1].10, length(m.9) = 1, m.9[1], '') AS from_place,
+    from_place,
     m.10 AS to_place, m.11 AS actor, m.12 AS purpose, m.13 AS agreement, m.14 AS fields
 FROM
 (
     SELECT key, id_space, key_id, goal.1 AS target,
-        arrayMap(i -> ms[i], arrayFold((route, x) -> if(before[route[1]] = 0, route, arrayPushFront(route, before[route[1]])), ms, [goal.2])) AS path
+        -- by number first: a lambda copies what it holds for each element
+        arrayFold((route, x) -> if(before[route[1]] = 0, route, arrayPushFront(route, before[route[1]])), before, [goal.2]) AS numbers,
+        arrayFilter((m, i) -> has(numbers, i), ms, arrayEnumerate(ms)) AS path,
+        arrayMap((m, from) -> multiIf(from != '', from, length(m.9) = 1, m.9[1], ''), path, arrayPopBack(arrayPushFront(arrayMap(m -> m.10, path), ''))) AS froms
     FROM
     (
         WITH
@@ -21,11 +24,11 @@ FROM
                 arrayFilter(t -> t.2 > 0, [({{.AtText}}, arrayFirstIndex(p -> {{.At "p"}}, outputs))])) AS targets
         SELECT key, id_space, key_id, ms, before, arrayJoin(targets) AS goal
         FROM ({{template "dossier" .}})
-        WHERE output != '' AND outcome != 'retracted'
+        WHERE output != '' AND outcome != 'retracted' AND {{.TooMuch (printf "(SELECT count() FROM %s) > 1000000" (.Name "elector"))}} = 0
         GROUP BY key, id_space, key_id
     )
 )
-ARRAY JOIN path AS m, arrayEnumerate(path) AS step
+ARRAY JOIN path AS m, froms AS from_place, arrayEnumerate(path) AS step
 ORDER BY key, id_space, key_id, target, step
 {{end}}
 {{define "route.comment"}}The earliest route of an elector to a place, to the first place of an organisation that it reached, or (at empty) to each place; one row each step{{end}}
