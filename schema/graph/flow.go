@@ -10,9 +10,10 @@ import (
 type flows struct {
 	to, from map[string][]string
 
-	// The inputs of those into a place that carried whatever was there; and of those, or of several inputs, that
-	// count for one or another depending on what had entered them. What comes into such an input can change what
-	// other movements carried, and from where.
+	// The inputs of those into a place that carried whatever was there; and of those that count for one input or another
+	// depending on what had entered them: of several inputs, with electors listed, or with everything that was there, where
+	// somebody was destroyed at an input, who may have come back by another. What comes into such an input can change
+	// what other movements carried, and from where.
 	whole, mixed map[string][]string
 }
 
@@ -23,18 +24,25 @@ func newFlows(moves []move) *flows {
 			edges[from] = append(edges[from], to)
 		}
 	}
+	destroyed := map[string]bool{}
+	for i := range moves {
+		if moves[i].removes {
+			destroyed[moves[i].inputs[0]] = true
+		}
+	}
 	for i := range moves {
 		m := &moves[i]
 		if m.output == "" {
 			continue
 		}
+		back := slices.ContainsFunc(m.inputs, func(p string) bool { return destroyed[p] })
 		for _, from := range m.inputs {
 			add(f.to, from, m.output)
 			add(f.from, m.output, from)
 			if m.mode == schema.Whole {
 				add(f.whole, m.output, from)
 			}
-			if m.mode == schema.Whole || len(m.inputs) > 1 {
+			if m.mode == schema.Whole && back || m.mode != schema.Whole && len(m.inputs) > 1 {
 				add(f.mixed, m.output, from)
 			}
 		}
@@ -83,11 +91,14 @@ func (f *flows) carriesWhole(row CoverageRow) bool {
 }
 
 // changesReach says which movements could change where electors went from the places that start says: those out of
-// them, and downstream; those into what else the movements there came from, where that decides what those
-// carried, or from where; and destroys there.
+// them, and downstream; those into them, where all was carried on; those into what else the movements there came from,
+// where that decides from where those carried somebody; and destroys there.
 func (f *flows) changesReach(start func(string) bool) func(CoverageRow) bool {
 	downstream := f.downstream(start)
 	beside := ends(f.mixed, func(p string) bool { return downstream[p] })
+	for place := range ends(f.whole, func(p string) bool { return downstream[p] }) {
+		beside[place] = beside[place] || start(place)
+	}
 	carried := closure(f.whole, func(p string) bool { return beside[p] })
 	emptied := ends(f.whole, func(p string) bool { return downstream[p] || beside[p] || carried[p] })
 	return func(row CoverageRow) bool {

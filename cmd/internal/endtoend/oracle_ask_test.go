@@ -22,6 +22,7 @@ type question struct {
 	IDSpace  schema.IDSpace `json:"id_space,omitempty"`
 	KeyID    schema.KeyID   `json:"key_id,omitempty"`
 	AsOf     schema.Time    `json:"as_of"`
+	Tight    bool           `json:"tight,omitempty"` // no movement is said to qualify the answer that could not change it
 }
 
 func (q question) String() string {

@@ -49,11 +49,33 @@ func (p *played) notes(q question, w *oracle.World, a graph.Answer) {
 			}
 		}
 	}
+	if q.Tight {
+		p.tooWide(q, w, wanted, said[graph.CodeCounted])
+	}
 	for code, refs := range said {
 		for ref := range refs {
 			if strings.HasPrefix(ref.Org, p.prefix) && code != graph.CodeUnknownMovement && !recorded[code][ref] {
 				p.fault(q, "a note %s of movement %s of %s/%s that does not call for it", code, ref.ID, ref.Org, ref.Sidecar)
 			}
+		}
+	}
+}
+
+// tooWide holds that a counted movement qualifies an answer only if it would be another had it carried somebody: one of those
+// that are known, or a stranger of any id space.
+func (p *played) tooWide(q question, w *oracle.World, wanted []string, said map[graph.MovementRef]bool) {
+	electors := w.Electors()
+	for _, set := range oracle.Sets {
+		electors = append(electors, oracle.Elector{IDSpace: set.IDSpace, KeyID: set.KeyID, Key: 1})
+	}
+	for _, d := range w.Doubts() {
+		if d.Code != graph.CodeCounted || !said[graph.MovementRef(d.Ref)] {
+			continue
+		}
+		if !slices.ContainsFunc(electors, func(further oracle.Elector) bool {
+			return !slices.Equal(wanted, sorted(q.wanted(p, p.model.Otherwise(q.AsOf, d, further))))
+		}) {
+			p.fault(q, "a note counted of movement %s of %s/%s, which could not change the answer", d.Ref.ID, d.Ref.Org, d.Ref.Sidecar)
 		}
 	}
 }
