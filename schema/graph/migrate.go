@@ -47,6 +47,10 @@ type Options struct {
 	// Definer is the user under whose rights the views read the tables. Defaults to the user of the DSN.
 	Definer string
 
+	// Room is how many times more than by default some views may be asked about at once (docs/analyst-sql.md), where movements
+	// are small, or memory is plenty. Defaults to 1.
+	Room int
+
 	// LockTimeout is how long to wait while somebody else migrates. Defaults to one minute.
 	LockTimeout time.Duration
 }

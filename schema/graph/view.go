@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"embed"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"text/template"
@@ -313,8 +314,9 @@ func (r rendering) Unbounded() string {
 	return r.AtText() + " = ''"
 }
 
-// TooMuch refuses, in one line, what the view would not answer in time, or in memory, when it is asked about everything.
-func (r rendering) TooMuch(condition string) string {
+// TooMuch refuses, in one line, what the view would not answer in time, or in memory, when it is asked about everything: where
+// what is more than most, see Options.Room.
+func (r rendering) TooMuch(what string, most int) string {
 	twin, ask := r.view+"_as_of(at = 'a place or organisation', as_of = '')", "one place or organisation"
 	if strings.HasPrefix(r.view, "elector_") || r.view == "route" {
 		twin, ask = r.view+"_as_of(key = 'an elector key', as_of = '')", "one elector"
@@ -322,7 +324,7 @@ func (r rendering) TooMuch(condition string) string {
 	if r.view == "route" {
 		twin = "route_as_of(key = 'an elector key', at = '', as_of = '')"
 	}
-	return "throwIf(" + r.Unbounded() + " AND " + condition + ", " +
+	return "throwIf(" + r.Unbounded() + " AND " + what + " > " + strconv.Itoa(most*max(1, r.options.Room)) + ", " +
 		literal(r.view+" of everything at once is more than a query may take here; ask about "+ask+": "+twin) + ")"
 }
 

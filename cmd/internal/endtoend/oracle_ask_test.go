@@ -139,7 +139,7 @@ func asks() []string {
 
 // randomQuestions are those of the n-th history: one, because each takes ClickHouse a tenth of a second and more, unless the
 // run is thorough.
-func randomQuestions(random *rand.Rand, n int) []question {
+func randomQuestions(random *rand.Rand, n int, h oracle.History) []question {
 	all := asks()
 	some := []string{all[n%len(all)]}
 	if n%10 == 0 {
@@ -150,7 +150,7 @@ func randomQuestions(random *rand.Rand, n int) []question {
 	}
 	var out []question
 	for _, ask := range some {
-		out = append(out, randomQuestion(random, ask))
+		out = append(out, randomQuestion(random, ask, h))
 	}
 	return out
 }
@@ -158,18 +158,23 @@ func randomQuestions(random *rand.Rand, n int) []question {
 // partAsks are those of the questions about everything that can be asked about a place, an organisation or an elector too.
 var partAsks = []string{askReachView, askFieldsView, askElectorPlaces, askCopiesView, askRouteView, askCounts, askSourcesView, askFlow, askKeys, askUsed}
 
-// randomQuestion asks as people do: about a random place or organisation, a random elector, as of a random moment.
-func randomQuestion(random *rand.Rand, ask string) question {
-	q := question{Ask: ask, AsOf: moments()[random.IntN(oracle.Moments+1)], At: string(oracle.Places[random.IntN(len(oracle.Places))])}
+// randomQuestion asks as people do: about a random place or organisation, a random elector, as of a random moment; mostly
+// about those of the history.
+func randomQuestion(random *rand.Rand, ask string, h oracle.History) question {
+	places, columns, letters := slices.Clone(oracle.Places), slices.Clone(oracle.Sets), oracle.Letters
+	if random.IntN(8) > 0 {
+		places, columns, letters = h.Names()
+	}
+	q := question{Ask: ask, AsOf: moments()[random.IntN(oracle.Moments+1)], At: string(places[random.IntN(len(places))])}
 	if random.IntN(2) == 0 {
 		q.AsOf = schema.Time{}
 	}
 	if random.IntN(3) == 0 {
 		q.At = schema.Place(q.At).Org()
 	}
+	column := columns[random.IntN(len(columns))]
 	if ask == askMatch {
-		set := oracle.Sets[random.IntN(len(oracle.Sets))]
-		q.IDSpace, q.KeyID = set.IDSpace, set.KeyID
+		q.IDSpace, q.KeyID = column.IDSpace, column.KeyID
 		for _, letter := range oracle.Letters {
 			if random.IntN(2) == 0 || q.Letters == "" {
 				q.Letters += string(letter)
@@ -183,8 +188,7 @@ func randomQuestion(random *rand.Rand, ask string) question {
 		q.At = ""
 	}
 	if ask == askElector || ask == askRoute || ask == askRouteView || ask == askElectorPlaces || ask == askFieldsView && random.IntN(2) == 0 {
-		set := oracle.Sets[random.IntN(len(oracle.Sets))]
-		q.IDSpace, q.KeyID, q.Elector = set.IDSpace, set.KeyID, string(oracle.Letters[random.IntN(len(oracle.Letters))])
+		q.IDSpace, q.KeyID, q.Elector = column.IDSpace, column.KeyID, string(letters[random.IntN(len(letters))])
 	}
 	return q
 }

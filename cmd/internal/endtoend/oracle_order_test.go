@@ -30,7 +30,7 @@ func TestOrderFree(t *testing.T) {
 		seed := *historySeed + *histories + i
 		p := play(t, fmt.Sprintf("h%d-", i), fmt.Sprintf("history of seed %d", seed), generate.Example(seed))
 		for _, ask := range slices.Concat(asks(), []string{askOverview, askCoverage}) {
-			p.asks = append(p.asks, randomQuestion(random, ask))
+			p.asks = append(p.asks, randomQuestion(random, ask, p.history))
 		}
 		all = append(all, p)
 		for _, m := range p.pending {

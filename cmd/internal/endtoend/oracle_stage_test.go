@@ -34,7 +34,7 @@ type stage struct {
 func newStage(t testing.TB) *stage {
 	t.Helper()
 	s := &stage{t: t, dsn: schematest.ClickHouse(t), ended: make(chan struct{})}
-	if err := graph.Migrate(t.Context(), graph.Options{DSN: s.dsn}); err != nil {
+	if err := graph.Migrate(t.Context(), graph.Options{DSN: s.dsn, Room: 100}); err != nil {
 		t.Fatal(err)
 	}
 	var err error

@@ -106,7 +106,8 @@ func TestOracle(t *testing.T) {
 		for i := range *histories {
 			seed := *historySeed + i
 			random := rand.New(rand.NewPCG(uint64(seed), 1))
-			all = append(all, play(t, fmt.Sprintf("h%d-", i), fmt.Sprintf("history of seed %d", seed), generate.Example(seed), randomQuestions(random, i)...))
+			h := generate.Example(seed)
+			all = append(all, play(t, fmt.Sprintf("h%d-", i), fmt.Sprintf("history of seed %d", seed), h, randomQuestions(random, i, h)...))
 		}
 	}
 	for i, file := range files { // those that were once answered wrongly

@@ -28,7 +28,7 @@ WITH RECURSIVE
         arrayDistinct(arrayMap(m -> m.7[1], arrayFilter(m -> m.6 = 1 AND {{.At "m.7[1]"}}, moves))) AS emptied,
         arrayFold((seen, m) -> if(m.8 != '' AND hasAny(seen, m.7), arrayDistinct(arrayPushBack(seen, m.8)), seen), moves, emptied) AS seen,
         arrayDistinct(arrayFlatten(arrayMap(m -> m.7, arrayFilter(m -> length(m.7) > 1 AND hasAny(seen, m.7), moves)))) AS merged
-    SELECT if({{.TooMuch "length(emptied) * length(moves) > 10000"}} = 0, arrayFilter(m -> m.6 = 1 AND has(seen, m.7[1]) OR m.8 != '' AND (hasAny(seen, m.7) OR has(merged, m.8)), moves), [])
+    SELECT if({{.TooMuch "length(emptied) * length(moves)" 10000}} = 0, arrayFilter(m -> m.6 = 1 AND has(seen, m.7[1]) OR m.8 != '' AND (hasAny(seen, m.7) OR has(merged, m.8)), moves), [])
 ) AS needs,
 {{template "needed" .}},
 {{template "edge" .}},

@@ -16,7 +16,7 @@ said AS (SELECT f.1 AS movement, f.2 AS input_fields, f.3 AS names FROM (SELECT 
 {{end}}
 {{/* bounded is all movements, unless they are too many to go through for every field, place and source at once: the time that takes grows with
 their square. */}}
-{{define "bounded"}}if({{.TooMuch "length(moves) > 300"}} = 0, moves, []){{end}}
+{{define "bounded"}}if({{.TooMuch "length(moves)" 300}} = 0, moves, []){{end}}
 {{/* The movements upstream of the places asked, those into the inputs of such as have several, and destroys. */}}
 {{define "upstream"}}
 (

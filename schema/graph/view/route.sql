@@ -24,7 +24,7 @@ FROM
                 arrayFilter(t -> t.2 > 0, [({{.AtText}}, arrayFirstIndex(p -> {{.At "p"}}, outputs))])) AS targets
         SELECT key, id_space, key_id, ms, before, arrayJoin(targets) AS goal
         FROM ({{template "dossier" .}})
-        WHERE output != '' AND outcome != 'retracted' AND {{.TooMuch (printf "(SELECT count() FROM %s) > 1000000" (.Name "elector"))}} = 0
+        WHERE output != '' AND outcome != 'retracted' AND {{.TooMuch (printf "(SELECT count() FROM %s)" (.Name "elector")) 1000000}} = 0
         GROUP BY key, id_space, key_id
     )
 )

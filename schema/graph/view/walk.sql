@@ -50,7 +50,7 @@ of such as have several too: only their electors are read. */}}
     )
     ARRAY JOIN arrayFilter(x -> x.3, arrayMap((m, t) -> (m.2, t, t OR has(merged, m.8)), ways, takes)) AS one
 ) AS touched,
-(SELECT if({{.TooMuch "length(touched) > 10000"}} = 0, arrayFilter(m -> m.2 IN (SELECT (arrayJoin(touched) AS t).2), moves), [])) AS needs
+(SELECT if({{.TooMuch "length(touched)" 10000}} = 0, arrayFilter(m -> m.2 IN (SELECT (arrayJoin(touched) AS t).2), moves), [])) AS needs
 {{end}}
 {{define "begins"}}(p = label OR startsWith(p, concat(label, '/'))){{end}}
 {{define "walk"}}

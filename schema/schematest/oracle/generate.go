@@ -39,9 +39,13 @@ var Agreements = []string{"", "acme-2026", "acme-2027"}
 // outside form allows.
 func Histories(size int) *rapid.Generator[History] {
 	return rapid.Custom(func(t *rapid.T) History {
-		g := &generator{t: t, ordered: rapid.IntRange(0, 2).Draw(t, "in order") == 0}
-		for range rapid.IntRange(1, size).Draw(t, "movements") {
-			g.movement()
+		g := &generator{t: t, ordered: rapid.IntRange(0, 2).Draw(t, "in order") == 0, places: Places, sets: Sets, letters: Letters}
+		if g.chance(2) {
+			g.narrow()
+		}
+		g.movements = rapid.IntRange(1, size).Draw(t, "movements")
+		for n := range g.movements {
+			g.movement(n)
 		}
 		for g.chance(3) {
 			g.heartbeat()
@@ -59,6 +63,29 @@ type generator struct {
 	h       History
 	ordered bool // messages arrive in the order in which they were published
 	made    []Step
+
+	movements int
+	places    []schema.Place
+	sets      []schema.Set
+	letters   string
+	onward    bool // movements go on, as a rule, from where others went before
+	merging   bool // most have several inputs
+}
+
+// narrow makes a history of few places and few electors, whose routes are long, fork, join and come round again.
+func (g *generator) narrow() {
+	g.places = append([]schema.Place{Places[0]}, subset(g, Places[1:], 3)...)
+	g.sets = Sets[:1+g.upTo(1)]
+	g.letters = string(subset(g, []rune(Letters), 2))
+	g.onward, g.merging = !g.chance(3), g.chance(2)
+}
+
+// began is when the n-th movement begins.
+func (g *generator) began(n int) schema.Time {
+	if g.onward && !g.chance(4) {
+		return Moment(n * Moments / g.movements)
+	}
+	return Moment(g.upTo(Moments - 1))
 }
 
 // chance is true once in n times; never is what a smaller history has.
@@ -80,9 +107,9 @@ func subset[T any](g *generator, from []T, least int) []T {
 }
 
 // movement adds a movement with everything that is published of it.
-func (g *generator) movement() {
+func (g *generator) movement(n int) {
 	sidecar := pick(g, sidecars)
-	m := g.form(sidecar)
+	m := g.form(sidecar, g.began(n))
 	chunks := g.chunks(&m)
 	publish := func(m schema.Movement) { g.add(Step{Sidecar: sidecar, Movement: &m}) }
 
@@ -111,8 +138,7 @@ func (g *generator) movement() {
 }
 
 // form is the closed form of a movement, without its electors.
-func (g *generator) form(sidecar string) schema.Movement {
-	began := Moment(g.upTo(Moments - 1))
+func (g *generator) form(sidecar string, began schema.Time) schema.Movement {
 	m := schema.Movement{
 		ID: fmt.Sprintf("01960000-0000-7000-8000-%012x", len(g.h.Steps)), Revision: 1,
 		State: schema.Closed, Outcome: schema.Completed, Basis: pick(g, []schema.Basis{schema.Observed, schema.Observed, schema.Declared, schema.Attested}),
@@ -146,17 +172,19 @@ func (g *generator) ends(m *schema.Movement, sidecar string) {
 	inputs := 1
 	switch {
 	case m.Kind == schema.Merge:
-		inputs = 2
-	case m.Kind != schema.Destroy && g.chance(6):
+		inputs = 2 + g.upTo(1)
+	case m.Kind != schema.Destroy && (g.merging || g.chance(6)):
 		inputs = 2
 	}
-	from := slices.Clone(Places)
+	from := slices.Clone(g.places)
 	for range inputs {
 		at := g.upTo(len(from) - 1)
 		in := schema.Input{Place: from[at], Fields: subset(g, m.Fields, 0)}
 		if m.Kind == schema.Destroy && !g.chance(3) { // by the owner of the place, as a rule
-			own := slices.DeleteFunc(slices.Clone(Places), func(p schema.Place) bool { return p.Org() != sidecar[:1] })
-			in.Place = pick(g, own)
+			own := slices.DeleteFunc(slices.Clone(g.places), func(p schema.Place) bool { return p.Org() != sidecar[:1] })
+			if len(own) > 0 {
+				in.Place = pick(g, own)
+			}
 		}
 		m.Inputs = append(m.Inputs, in)
 		from = slices.Delete(from, at, at+1)
@@ -164,14 +192,17 @@ func (g *generator) ends(m *schema.Movement, sidecar string) {
 	if m.Kind == schema.Destroy {
 		return
 	}
-	to := slices.Clone(Places[1:])
+	to := slices.Clone(g.places[1:])
 	if g.chance(8) {
-		to = slices.Clone(Places)
+		to = slices.Clone(g.places)
 	}
 	if m.Kind == schema.Share {
-		to = slices.DeleteFunc(to, func(p schema.Place) bool {
+		others := slices.DeleteFunc(slices.Clone(to), func(p schema.Place) bool {
 			return !slices.ContainsFunc(m.Inputs, func(in schema.Input) bool { return in.Place.Org() != p.Org() })
 		})
+		if to = others; len(to) == 0 { // all are of one organisation
+			m.Kind, to = schema.Export, g.places[1:]
+		}
 	}
 	m.Output = pick(g, to)
 }
@@ -183,10 +214,10 @@ func (g *generator) chunks(m *schema.Movement) []Chunk {
 		return nil
 	}
 	var out []Chunk
-	for i, set := range g.sets() {
-		letters := string(subset(g, []rune(Letters), 1))
+	for i, set := range g.columns() {
+		letters := string(subset(g, []rune(g.letters), 1))
 		if set.Role != "" {
-			letters = string(pick(g, []rune(Letters)))
+			letters = string(pick(g, []rune(g.letters)))
 		}
 		for len(letters) > 0 && !g.chance(20) {
 			n := min(1+g.upTo(len(Letters)), len(letters))
@@ -208,11 +239,11 @@ func (g *generator) chunks(m *schema.Movement) []Chunk {
 	return out
 }
 
-// sets is one id column, and seldom more, or seeds.
-func (g *generator) sets() []schema.Set {
-	sets := []schema.Set{pick(g, Sets)}
+// columns is one id column, and seldom more, or seeds.
+func (g *generator) columns() []schema.Set {
+	sets := []schema.Set{pick(g, g.sets)}
 	if g.chance(4) {
-		sets = subset(g, Sets, 1)
+		sets = subset(g, g.sets, 1)
 	}
 	if g.chance(6) {
 		seeds := pick(g, sets)
@@ -245,10 +276,10 @@ func (g *generator) revise(m *schema.Movement) schema.Movement {
 			m.Outcome = schema.Completed
 		}
 	case 3:
-		other := g.form("a/db1")
+		other := g.form("a/db1", m.OccurredAt)
 		m.Kind, m.Inputs, m.Output = other.Kind, other.Inputs, other.Output
 	case 4:
-		other := g.form("a/db1")
+		other := g.form("a/db1", m.OccurredAt)
 		if other.Electors.Mode != schema.Listed {
 			m.Electors = other.Electors
 		}

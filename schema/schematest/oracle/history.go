@@ -19,6 +19,31 @@ type History struct {
 	Steps []Step `json:"steps"` // in the order in which they were published
 }
 
+// Names are the places that its movements name, and the id columns and electors of its chunks: all there can be, where it has none.
+func (h History) Names() (places []schema.Place, columns []schema.Set, letters string) {
+	for _, s := range h.Steps {
+		if m := s.Movement; m != nil {
+			for _, in := range m.Inputs {
+				places = append(places, in.Place)
+			}
+			if m.Output != "" {
+				places = append(places, m.Output)
+			}
+		}
+		if c := s.Chunk; c != nil {
+			columns = append(columns, schema.Set{IDSpace: c.IDSpace, KeyID: c.KeyID})
+			letters += c.Electors
+		}
+	}
+	if len(places) == 0 {
+		places = Places
+	}
+	if letters == "" {
+		columns, letters = Sets, Letters
+	}
+	return places, columns, letters
+}
+
 // A Step is one message: exactly one of Movement, Chunk, Heartbeat and Gap is set.
 type Step struct {
 	Sidecar   string           `json:"sidecar"` // org/sidecar
