@@ -151,6 +151,10 @@ func writeMatch(w io.Writer, m *graph.Match) error {
 		}
 		p.table(fmt.Sprintf("   how it came there (%s of the %s came all this way)", grouped(c.RouteElectors), grouped(c.Matched)), stepTable(c.Route), "")
 	}
+	if len(m.Copies) > 0 && m.Copies[0].Electors == f.Recorded && m.Copies[0].Evidence == 0 {
+		p.line("\nevidence: 0 bits is no fault. Copy 1 has all %s electors that are recorded, so that any list of them fits it as well: it may", grouped(f.Recorded))
+		p.line("          be the one, and nothing that is recorded can show it")
+	}
 	if len(m.Copies) > 0 {
 		p.line("\nby chance: the probability that a list of as many electors, drawn by chance, has as many of the copy")
 	}

@@ -28,8 +28,9 @@ type MatchQuestion struct {
 }
 
 const (
-	// MatchBatch is how many elector keys are looked up at a time.
-	MatchBatch = 1 << 16
+	// MatchBatch is how many elector keys are looked up at a time. Of a list of everybody they are a good part of each granule of keys that
+	// is read for them: with 65,536, twelve electors were read for each.
+	MatchBatch = 1 << 20
 	// DefaultMatches is how many copies are listed when no limit is asked for.
 	DefaultMatches = 20
 )
@@ -192,17 +193,22 @@ func (g *Graph) foundNumbers(ctx context.Context, space uint16, batches iter.Seq
 			continue
 		}
 		f.Keys += uint64(len(keys))
-		look := g.lookUp
+		look, most := g.lookUp, askedAtOnce
 		if among := float64(known) * float64(keys[len(keys)-1]-keys[0]) / (1 << 64); among < lookThrough*float64(len(keys)) {
-			look = g.lookThrough
+			look, most = g.lookThrough, MatchBatch
 		}
-		if err := look(ctx, space, keys, found); err != nil {
-			return nil, err
+		for part := range slices.Chunk(keys, most) {
+			if err := look(ctx, space, part, found); err != nil {
+				return nil, err
+			}
 		}
 	}
 	found.RunOptimize()
 	return found, nil
 }
+
+// askedAtOnce is how many keys one question names.
+const askedAtOnce = 1 << 16
 
 // lookThrough is how many electors are read for each key that is looked for, rather than asking for just these.
 const lookThrough = 16
