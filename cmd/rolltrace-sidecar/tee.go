@@ -115,6 +115,9 @@ func tee(ctx context.Context, cfg *settings, flags *teeFlags, stdin io.Reader, s
 	if err := cfg.complete(defaultOrg(&movement)); err != nil {
 		return boot.Wrong(err)
 	}
+	if exposed := pseudonym.Exposed(cfg.Key); exposed != "" {
+		fmt.Fprintln(stderr, "rolltrace-sidecar: warning: "+exposed)
+	}
 	keys, err := pseudonymisers(cfg.Key, &movement)
 	if err != nil {
 		return err

@@ -6,17 +6,20 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/boot"
 	"github.com/rolltrace/rolltrace/consumers/policy"
+	"github.com/rolltrace/rolltrace/schema"
 	"github.com/rolltrace/rolltrace/schema/graph"
 	"github.com/rolltrace/rolltrace/schema/wire"
 )
 
 func findingsCommand() *cobra.Command {
 	open, rule, rules := false, "", ""
+	var asOf schema.Time
 	cmd := &cobra.Command{
 		Use:   "findings",
 		Short: "What stands out: what the rules found in what moved, what was agreed and what went before",
@@ -39,7 +42,8 @@ A finding is open until somebody decides about it (ack, suppress), or late news 
 		if rule != "" && !slices.ContainsFunc(set.All(), func(r *policy.Rule) bool { return r.ID == rule }) {
 			return nil, boot.Wrongf("--rule %q: no such rule: \"rolltrace policy list\" tells them", rule)
 		}
-		a, err := policy.Ask(ctx, g, set, q.asOfAt)
+		asOf = q.asOfAt
+		a, err := policy.Ask(ctx, g, set, asOf)
 		if err != nil {
 			return nil, err
 		}
@@ -47,7 +51,16 @@ A finding is open until somebody decides about it (ack, suppress), or late news 
 			return rule != "" && f.Rule != rule || open && f.Status != graph.FindingOpen
 		})
 		return a, nil
-	}, writeFindings).withAsOf(cmd)
+	}, func(w io.Writer, a *policy.Answer) error {
+		if err := writeFindings(w, a); err != nil || !asOf.IsZero() || a.AsOf.IsZero() {
+			return err
+		}
+		if ago := time.Since(a.AsOf.Time); ago > fresh {
+			_, err := fmt.Fprintf(w, "note: that was %s ago: what has come since then the rules have not seen\n", ago.Round(time.Second))
+			return err
+		}
+		return nil
+	}).withAsOf(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&open, "open", false, "only those that are open: neither resolved nor decided about")
 	flags.StringVar(&rule, "rule", "", "only those of this rule")
@@ -57,6 +70,9 @@ A finding is open until somebody decides about it (ack, suppress), or late news 
 		rulingCommand("reopen", wire.Reopen, "reopened", "Take back what was decided about a finding"))
 	return cmd
 }
+
+// fresh is how old findings can be without a word about it.
+const fresh = 30 * time.Second
 
 func writeFindings(w io.Writer, a *policy.Answer) error {
 	p := &page{w: w}

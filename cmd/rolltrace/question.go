@@ -71,6 +71,9 @@ func newQuestion[A any](cmd *cobra.Command, ask func(context.Context, *graph.Gra
 			}
 			q.asOfAt = at
 		}
+		if exposed := pseudonym.Exposed(q.cfg.Key); exposed != "" {
+			fmt.Fprintln(cmd.ErrOrStderr(), "rolltrace: warning: "+exposed)
+		}
 		dsn, err := q.dsn()
 		if err != nil {
 			return err

@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/rolltrace/rolltrace/schema"
@@ -47,6 +49,19 @@ func ReadKeyFile(path string) (Secret, error) {
 		return Secret{}, fmt.Errorf("read key file %q: %w", path, err)
 	}
 	return s, nil
+}
+
+// Exposed says of a key file that everybody on this machine can read it: of the file and of its folder. "" when not so, or when that
+// cannot be told.
+func Exposed(path string) string {
+	file, err := os.Stat(path)
+	if err != nil || !file.Mode().IsRegular() || file.Mode().Perm()&0o006 == 0 || runtime.GOOS == "windows" {
+		return ""
+	}
+	if folder, err := os.Stat(filepath.Dir(path)); err != nil || folder.Mode().Perm()&0o001 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("key file %q: everybody on this machine can read it: \"chmod 600 %s\", and if somebody may have, make a new one", path, path)
 }
 
 // ReadKey reads the content of a key file.

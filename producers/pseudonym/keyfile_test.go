@@ -3,6 +3,7 @@ package pseudonym
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,24 @@ import (
 	"strings"
 	"testing"
 )
+
+// Who shares a secret with everybody on the machine is told, unless the folder keeps them out.
+func TestExposed(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "key.json")
+	for _, c := range []struct {
+		folder, file os.FileMode
+		exposed      bool
+	}{{0o755, 0o644, true}, {0o755, 0o602, true}, {0o755, 0o640, false}, {0o755, 0o600, false}, {0o700, 0o644, false}} {
+		_ = os.Remove(path)
+		if err := errors.Join(os.WriteFile(path, testSecret(5).KeyFile(), 0o600), os.Chmod(path, c.file), os.Chmod(folder, c.folder)); err != nil {
+			t.Fatal(err)
+		}
+		if said := Exposed(path); (said != "") != c.exposed || said != "" && !strings.Contains(said, path) {
+			t.Errorf("%o in %o: %q", c.file, c.folder, said)
+		}
+	}
+}
 
 func TestKeyFileKeepsTheSecret(t *testing.T) {
 	secret := NewSecret()

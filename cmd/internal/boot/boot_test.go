@@ -34,7 +34,14 @@ func tree() *cobra.Command {
 	ask.Flags().StringArray("item", nil, "several")
 	ask.Flags().String("must", "", "required")
 	_ = ask.MarkFlagRequired("must")
-	root.AddCommand(key, ask)
+	ask.Flags().Bool("east", false, "that way")
+	ask.Flags().Bool("west", false, "the other way")
+	ask.MarkFlagsMutuallyExclusive("east", "west")
+	walk := &cobra.Command{Use: "go", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}
+	walk.Flags().Bool("here", false, "here")
+	walk.Flags().Bool("there", false, "there")
+	walk.MarkFlagsOneRequired("here", "there")
+	root.AddCommand(key, ask, walk)
 	return root
 }
 
@@ -54,7 +61,9 @@ func TestExitCodesAndTheOneLine(t *testing.T) {
 		{[]string{"ask", "4F7K2M9Q", "x", "--must=x"}, 2, "", `prog: want "prog ask ID [flags]": arguments given: 2 ("prog ask --help" explains)`},
 		{[]string{"key", "new", "4F7K2M9Q"}, 2, "", `prog: want "prog key new [flags]": arguments given: 1 ("prog key new --help" explains)`},
 		{[]string{"--version"}, 0, "prog " + boot.Build(), ""},
-		{[]string{"ask", "x"}, 2, "", `prog: required flag(s) "must" not set ("prog ask --help" explains)`},
+		{[]string{"ask", "x"}, 2, "", `prog: want --must: required ("prog ask --help" explains)`},
+		{[]string{"ask", "x", "--must=x", "--east", "--west"}, 2, "", `prog: --east, --west: want only one of these ("prog ask --help" explains)`},
+		{[]string{"go"}, 2, "", `prog: want one of --here, --there ("prog go --help" explains)`},
 		{[]string{"ask", "x", "--must=x", "--nn"}, 2, "", `prog: unknown flag: --nn ("prog ask --help" explains)`},
 		{[]string{"ask", "x", "--must=x", "--n=y"}, 2, "", `prog: invalid argument "y" for "--n" flag`},
 		{[]string{"ask", "x", "--must=x", "--must=y"}, 2, "", `prog: --must: given more than once ("prog ask --help" explains)`},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -75,9 +76,54 @@ func onlyOnce(flag *pflag.Flag) {
 	}
 }
 
+// How cobra marks flags that have to be given, of which one has to be given, and of which one can be.
+const (
+	required   = cobra.BashCompOneRequiredFlag
+	oneOf      = "cobra_annotation_one_required"
+	exclusives = "cobra_annotation_mutually_exclusive"
+)
+
+// checkFlags says in our words, before cobra does in its own, which flags are missing, and which do not go together.
+func checkFlags(cmd *cobra.Command) (err error) {
+	named := func(flags []string) string { return "--" + strings.Join(flags, ", --") }
+	given := func(flags []string) (out []string) {
+		for _, name := range flags {
+			if cmd.Flags().Changed(name) {
+				out = append(out, name)
+			}
+		}
+		return out
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if err != nil {
+			return
+		}
+		if slices.Contains(f.Annotations[required], "true") && !f.Changed {
+			err = fmt.Errorf("want --%s: %s", f.Name, f.Usage)
+			return
+		}
+		for _, group := range f.Annotations[oneOf] {
+			if flags := strings.Fields(group); len(given(flags)) == 0 {
+				err = fmt.Errorf("want one of %s", named(flags))
+				return
+			}
+		}
+		for _, group := range f.Annotations[exclusives] {
+			if both := given(strings.Fields(group)); len(both) > 1 {
+				err = fmt.Errorf("%s: want only one of these", named(both))
+				return
+			}
+		}
+	})
+	return err
+}
+
 // prepare notes when a command begins, and gives commands that only group others an error for a name
 // that they do not know: cobra would print help and succeed.
 func prepare(cmd *cobra.Command, began *bool) {
+	if cmd.PreRunE == nil && cmd.PreRun == nil {
+		cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return checkFlags(cmd) }
+	}
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			*began = true
