@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go"
 
 	"github.com/rolltrace/rolltrace/producers"
 	"github.com/rolltrace/rolltrace/schema/wire"
@@ -75,8 +75,8 @@ type flight struct {
 	frame   *frame
 	bytes   []byte
 	entries []*entry
-	records int // what they record; see awake.go
-	future  jetstream.PubAckFuture
+	records int    // what they record; see awake.go
+	behind  uint64 // the sequence of the one before it, in their segment
 	sent    time.Time
 }
 
@@ -94,17 +94,18 @@ func (o *Outbox) run() {
 			return
 		}
 		o.dispatch()
-		var acked <-chan *jetstream.PubAck
-		var failed <-chan error
+		var answers <-chan *nats.Msg
 		if len(c.flights) > 0 {
-			acked, failed = c.flights[0].future.Ok(), c.flights[0].future.Err()
+			answers = c.engine.acks
 		}
 		tick.Reset(o.nextTick())
 		select {
-		case ack := <-acked:
-			o.durable(ack.Sequence)
-		case err := <-failed:
-			o.fault(err)
+		case answer := <-answers:
+			if sequence, err := c.engine.acknowledged(answer, c.flights[0].behind); err != nil {
+				o.fault(err)
+			} else {
+				o.durable(sequence)
+			}
 		case <-o.queue.wake:
 		case <-tick.C:
 		case <-o.doubted:
@@ -214,10 +215,10 @@ func (o *Outbox) sealEntry(e *entry) ([]wire.Message, error) {
 
 func (o *Outbox) publish(f *flight) {
 	c := &o.committer
-	var err error
 	f.sent = time.Now()
 	o.awake.stir()
-	f.future, err = c.engine.publish(f.bytes, c.expected)
+	f.behind = c.expected
+	err := c.engine.publish(f.bytes, f.behind)
 	c.flights = append(c.flights, f)
 	c.unacked += storedBytes(f.bytes)
 	c.expected++

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -34,6 +35,8 @@ type engine struct {
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	log    *engineLog
+	inbox  string // its subjects are where the store answers
+	acks   chan *nats.Msg
 	shelf  segments
 	looked map[uint64]time.Time // when segments were found sound, by number
 	used   uint64               // the highest number of a folder: the server does not know one whose settings are damaged
@@ -70,12 +73,17 @@ func (e *engine) connect(ctx context.Context, inflight int) error {
 		return fmt.Errorf("start embedded server: %w", err)
 	}
 	var err error
-	e.conn, err = nats.Connect("", nats.InProcessServer(e.server), nats.NoReconnect(), nats.Name("rolltrace-outbox"))
+	e.conn, err = nats.Connect("", nats.InProcessServer(e.server), nats.NoReconnect(), nats.Name("rolltrace-outbox"),
+		nats.WriteBufferSize(1)) // what is written goes at once, not by way of another goroutine
 	if err != nil {
 		return fmt.Errorf("connect to embedded server: %w", err)
 	}
-	e.js, err = jetstream.New(e.conn, jetstream.WithPublishAsyncMaxPending(inflight+1), jetstream.WithDefaultTimeout(requestTimeout))
+	e.js, err = jetstream.New(e.conn, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
+		return fmt.Errorf("connect to embedded server: %w", err)
+	}
+	e.inbox, e.acks = e.conn.NewInbox()+".", make(chan *nats.Msg, inflight+1)
+	if _, err = e.conn.ChanSubscribe(e.inbox+"*", e.acks); err != nil {
 		return fmt.Errorf("connect to embedded server: %w", err)
 	}
 	return e.openSegments(ctx)
@@ -202,10 +210,33 @@ func (e *engine) drop(ctx context.Context, s *segment) error {
 	return nil
 }
 
-// publish hands a frame to the newest segment, to be written behind the sequence, and nowhere else.
-func (e *engine) publish(frame []byte, behind uint64) (jetstream.PubAckFuture, error) {
-	s := e.shelf.newest()
-	return e.js.PublishMsgAsync(&nats.Msg{Subject: segmentSubject(s.number), Data: frame}, jetstream.WithExpectLastSequence(behind))
+// publish hands a frame to the newest segment, to be written behind the sequence, and nowhere else. The store answers on acks. It is
+// spoken to directly, without jetstream's own publisher: that would hand each answer from goroutine to goroutine once more,
+// which takes as long as a sync does.
+func (e *engine) publish(frame []byte, behind uint64) error {
+	s, expected := e.shelf.newest(), strconv.FormatUint(behind, 10)
+	return e.conn.PublishMsg(&nats.Msg{
+		Subject: segmentSubject(s.number), Reply: e.inbox + expected, Data: frame,
+		Header: nats.Header{jetstream.ExpectedLastSeqHeader: []string{expected}},
+	})
+}
+
+// acknowledged reads an answer, which is to be about the frame that was to be written behind the sequence: it is where that is.
+func (e *engine) acknowledged(answer *nats.Msg, behind uint64) (uint64, error) {
+	if answer.Subject != e.inbox+strconv.FormatUint(behind, 10) {
+		return 0, errors.New("answer of store is not about the oldest frame")
+	}
+	var ack struct {
+		Sequence uint64              `json:"seq"`
+		Error    *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(answer.Data, &ack); err != nil {
+		return 0, fmt.Errorf("read answer of store: %w", err) // nobody has written it: no stream is there
+	}
+	if ack.Error != nil {
+		return 0, ack.Error
+	}
+	return ack.Sequence, nil
 }
 
 // isUnreachable says whether the server did not answer, rather than with nothing good.
