@@ -53,6 +53,8 @@ type window struct {
 	durable   []map[schema.Key]struct{}
 	held      int // keys in them
 	flying    bool
+	tookOff   time.Time
+	gathering gathering // how long the next batch stays for more
 	next      *batch
 	closed    bool
 	ending    bool // it takes nothing more, and closes when it has landed
@@ -63,10 +65,13 @@ type batch struct {
 	window  *window
 	keys    [][]schema.Key
 	records uint64
+	results int
+	stays   bool // for more, but not for long
 	unkeyed []uint64
 	lead    chan struct{}
 	done    chan struct{}
-	led     bool // lead has had its token
+	led     bool               // lead has had its token
+	receipt *producers.Receipt // since it took off
 	err     error
 }
 
@@ -148,7 +153,8 @@ func (w *window) add(h *harvest) (*batch, bool) {
 		w.next = b
 	}
 	b.records += h.records
-	if !w.flying {
+	b.results++
+	if !w.flying && !b.led && b.ready(time.Now()) {
 		b.depart()
 	}
 	for i, keys := range h.keys {
@@ -169,19 +175,57 @@ func (b *batch) wait(ctx context.Context) error {
 	}
 }
 
-// fly takes a batch to the outbox.
+// fly waits until a batch is durable; if nobody has taken it off yet it does that first.
 func (w *window) fly(ctx context.Context, b *batch) {
 	w.mu.Lock()
-	w.flying, w.next = true, nil
-	recording := w.recording
-	w.mu.Unlock()
+	if w.next == b {
+		w.flying, w.next = true, nil
+		w.mu.Unlock()
+		w.takeOff(ctx, b)
+	} else {
+		w.mu.Unlock()
+	}
+	if b.err == nil {
+		b.err = b.receipt.Wait(ctx)
+	}
+	w.ledger.settled(b.err)
+	w.land(ctx, b)
+}
 
-	recording, err := w.commit(ctx, recording, b)
-	w.ledger.settled(err)
+// takeOff hands a batch to the outbox.
+func (w *window) takeOff(ctx context.Context, b *batch) {
+	w.tookOff = time.Now()
+	recording, err := w.recording, error(nil)
+	if recording == nil {
+		if recording, err = w.recorder.Begin(ctx, w.movement); err != nil {
+			b.err = err
+			return
+		}
+		w.ledger.metrics.Movements.Inc()
+		w.mu.Lock()
+		w.recording = recording
+		w.mu.Unlock()
+	}
+	for i, keys := range b.keys {
+		if b.err = recording.Add(ctx, i, keys); b.err != nil {
+			return
+		}
+	}
+	recording.Count(b.records, b.unkeyed...)
+	b.receipt, b.err = recording.Commit(ctx)
+}
 
+// land takes note of a batch that is durable, or has failed, and takes the next one off if that is complete: to wake somebody of its
+// own for that first would take longer.
+func (w *window) land(ctx context.Context, b *batch) {
 	w.mu.Lock()
-	w.recording, w.flying, b.err = recording, false, err
-	if err == nil {
+	next, waiting, now := w.next, 0, time.Now()
+	if next != nil {
+		waiting = next.results
+	}
+	w.flying = false
+	w.gathering.landed(b.results+waiting, now.Sub(w.tookOff), now)
+	if b.err == nil {
 		for i, keys := range b.keys {
 			for _, k := range keys {
 				w.durable[i][k] = struct{}{}
@@ -190,40 +234,62 @@ func (w *window) fly(ctx context.Context, b *batch) {
 			w.ledger.metrics.Electors.Add(float64(len(keys)))
 		}
 	}
-	if w.next != nil {
-		w.next.depart()
-	}
-	if err != nil || w.held >= w.ledger.cfg.WindowKeys || w.ending {
+	if b.err != nil || w.held >= w.ledger.cfg.WindowKeys || w.ending {
 		w.close(schema.Completed)
+	}
+	switch {
+	case next == nil:
+	case b.err != nil: // its own lead finds out whether it is any better then
+		next.depart()
+		next = nil
+	case next.ready(now):
+		w.flying, w.next = true, nil
+	default:
+		next = nil
 	}
 	w.mu.Unlock()
 	close(b.done)
+	if next != nil {
+		w.takeOff(ctx, next)
+		next.depart()
+	}
 }
 
-// depart lets a batch go, while no other is under way: what comes from now on waits for the next. To wait for more results
-// would be to wait longer: the processors fall asleep.
+// ready says whether a batch is to go, while no other is under way; with mu held. If not, it goes when it is complete, or late.
+func (b *batch) ready(now time.Time) bool {
+	w := b.window
+	stay := w.gathering.stay(b.results, now)
+	switch {
+	case w.ending:
+	case stay > 0:
+		if !b.stays {
+			b.stays = true
+			time.AfterFunc(stay, b.late)
+		}
+		return false
+	case b.stays:
+		w.gathering.came()
+	}
+	return true
+}
+
+// late lets a batch go that has stayed long enough.
+func (b *batch) late() {
+	w := b.window
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.next == b && !w.flying && !b.led {
+		w.gathering.waited()
+		b.depart()
+	}
+}
+
+// depart lets a batch go, while no other is under way: what comes from now on waits for the next.
 func (b *batch) depart() {
 	if !b.led {
 		b.led = true
 		b.lead <- struct{}{}
 	}
-}
-
-func (w *window) commit(ctx context.Context, recording *producers.Recording, b *batch) (*producers.Recording, error) {
-	if recording == nil {
-		var err error
-		if recording, err = w.recorder.Begin(ctx, w.movement); err != nil {
-			return nil, err
-		}
-		w.ledger.metrics.Movements.Inc()
-	}
-	for i, keys := range b.keys {
-		if err := recording.Add(ctx, i, keys); err != nil {
-			return recording, err
-		}
-	}
-	recording.Count(b.records, b.unkeyed...)
-	return recording, recording.Flush(ctx)
 }
 
 // close ends the movement, in the background; with mu held. What is still to come goes into another window.
