@@ -227,8 +227,12 @@ func writeFields(w io.Writer, f *graph.Fields) error {
 	if len(f.NotSaid) > 0 {
 		p.line("with fields that are not said: %s electors", counts(f.NotSaid))
 	}
-	if len(f.Lists) == 0 && len(f.Fields) > 0 {
-		p.line("where they come from is unknown: nothing is named as the list of electors (--list-source)")
+	switch {
+	case len(f.Fields) == 0:
+	case f.ListsFrom == graph.ListsRegistered:
+		p.line("the list of electors is at %s, as the registry has it (--list-source names others)", strings.Join(f.Lists, ", "))
+	case f.ListsFrom == "":
+		p.line("where they come from is unknown: neither --list-source nor the registry says where the list of electors is")
 	}
 	return p.notes(f.Answer)
 }

@@ -182,14 +182,15 @@ func fieldsCommand() *cobra.Command {
 		Short: "Which categories of fields reached a place or an organisation, and where they can have come from",
 		Long: `Which categories of fields (name, civic_address, phone …) reached a place or an organisation, of how many electors or of
 one, and whether they can have come from the list of electors, along the recorded routes. Which places and
-organisations have the list is what you say with --list-source: without it, every origin is unknown.
+organisations have the list you say with --list-source. Without it they are the authorities' places whose source in the
+registry is list-of-electors; if there are none, every origin is unknown.
 ` + electorHelp,
 		Example: "  rolltrace fields lantern-print --list-source elections-office",
 		Args:    cobra.ExactArgs(1),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&id, "elector", "", "identifier of one elector, or - for one on stdin; none: all electors")
-	flags.StringSliceVar(&asked.Lists, "list-source", nil, "places and organisations, with commas between, whose records are the list of electors")
+	flags.StringSliceVar(&asked.Lists, "list-source", nil, "places and organisations, with commas between, whose records are the list of electors (default those that the registry names)")
 	newQuestion(cmd, func(ctx context.Context, g *graph.Graph, q *question, args []string) (*graph.Fields, error) {
 		asked.At, asked.AsOf = args[0], q.asOfAt
 		if cmd.Flags().Changed("elector") || cmd.Flags().Changed("hex") {

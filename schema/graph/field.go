@@ -24,15 +24,27 @@ const (
 type FieldsQuestion struct {
 	At      string           // a place or an organisation
 	Elector *ElectorQuestion // of this elector only (its AsOf is not used); nil: of all
-	Lists   []string         // places and organisations whose records are the list of electors; none: every origin is unknown
+	// Lists are places and organisations whose records are the list of electors. None: those that the registry names, see
+	// ListOfElectors; and where it names none, every origin is unknown.
+	Lists []string
 	AsOf    schema.Time      // zero: all that is known
 }
+
+// Who says which places have the list of electors.
+const (
+	ListsAsked      = "question"
+	ListsRegistered = "registry"
+)
+
+// ListOfElectors is the source that the registry's places of an authority have the list of electors by.
+const ListOfElectors = "list-of-electors"
 
 // Fields is the answer to a FieldsQuestion.
 type Fields struct {
 	Answer
-	At       string       `json:"at"`
-	Lists    []string     `json:"lists"`    // as asked, sorted
+	At        string   `json:"at"`
+	Lists     []string `json:"lists"`      // whose records are the list of electors, sorted
+	ListsFrom string   `json:"lists_from"` // ListsAsked or ListsRegistered; "": nobody says
 	Fields   []FieldCount `json:"fields"`   // by name
 	NotSaid  []Count      `json:"not_said"` // electors that came by a movement that does not say with which fields
 	Electors []Count      `json:"electors"` // all that reached the place, each once
@@ -66,6 +78,15 @@ func (g *Graph) Fields(ctx context.Context, q FieldsQuestion) (*Fields, error) {
 		return nil, err
 	}
 	notes.moves = moves
+	from := ListsAsked
+	if len(q.Lists) == 0 {
+		if q.Lists, err = g.registeredLists(ctx, q.AsOf); err != nil {
+			return nil, err
+		}
+		if from = ListsRegistered; len(q.Lists) == 0 {
+			from = ""
+		}
+	}
 	spaces, err := g.spaces(ctx)
 	if err != nil {
 		return nil, err
@@ -87,7 +108,7 @@ func (g *Graph) Fields(ctx context.Context, q FieldsQuestion) (*Fields, error) {
 		return nil, err
 	}
 	a := tally.answer(spaces)
-	a.At, a.Lists = q.At, append([]string{}, q.Lists...)
+	a.At, a.Lists, a.ListsFrom = q.At, append([]string{}, q.Lists...), from
 	slices.Sort(a.Lists)
 	check := q.Lists // a list that is misspelt would make its electors another source's
 	if len(a.Electors) == 0 {
@@ -102,6 +123,18 @@ func (g *Graph) Fields(ctx context.Context, q FieldsQuestion) (*Fields, error) {
 	notes.originUnknown(tally.unclear)
 	a.Answer, err = notes.answer(func() func(CoverageRow) bool { return newFlows(moves).changesSources(start) })
 	return a, err
+}
+
+// registeredLists are the recorded places that have the list of electors, as the registry of the time has it: places of an
+// authority, whose records come from it. What others have of it, they have from there.
+func (g *Graph) registeredLists(ctx context.Context, asOf schema.Time) (out []string, err error) {
+	err = g.ask(ctx, "read the registry's sources", func(rows driver.Rows) error {
+		var place string
+		err := rows.Scan(&place)
+		out = append(out, place)
+		return err
+	}, "SELECT place FROM registered_places_as_of(as_of = $1) WHERE recorded AND kind = 'authority' AND has(sources, $2) ORDER BY place", asOf.String(), ListOfElectors)
+	return out, err
 }
 
 // said is which field categories a movement says that it carried: of itself, and of each input.

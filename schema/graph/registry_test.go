@@ -3,6 +3,7 @@ package graph_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -125,5 +126,32 @@ func TestRulingsView(t *testing.T) {
 	}
 	if have := strings.Join(c.texts("SELECT concat(ruling, ' ', toString(counts)) FROM rulings_as_of(as_of = '"+hour(1).String()+"')"), "; "); have != "acknowledge true" {
 		t.Errorf("as of then: have %s", have)
+	}
+}
+
+// Who does not say where the list of electors is, is answered by the registry of the time.
+func TestFieldsByTheRegistry(t *testing.T) {
+	c := newCentre(t)
+	d := newDelivery()
+	first := d.batch(workedMessages(t))
+	first.Registries = []graph.Registry{applied(t, 1, hour(0), firstRegistry())}
+	c.write(first)
+	ask := func(asOf schema.Time, lists ...string) *graph.Fields {
+		t.Helper()
+		a, err := c.graph.Fields(t.Context(), graph.FieldsQuestion{At: voters, Lists: lists, AsOf: asOf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	said, registered := ask(schema.Time{}, rolls), ask(schema.Time{})
+	if said.ListsFrom != graph.ListsAsked || registered.ListsFrom != graph.ListsRegistered || !slices.Equal(registered.Lists, []string{rolls}) {
+		t.Errorf("lists %v of %q, and %v of %q", said.Lists, said.ListsFrom, registered.Lists, registered.ListsFrom)
+	}
+	if len(registered.Fields) == 0 || !reflect.DeepEqual(said.Fields, registered.Fields) {
+		t.Errorf("have %+v, want %+v", registered.Fields, said.Fields)
+	}
+	if before := ask(hour(-1)); before.ListsFrom != "" || len(before.Lists) > 0 {
+		t.Errorf("before there was a registry: %v of %q", before.Lists, before.ListsFrom)
 	}
 }
