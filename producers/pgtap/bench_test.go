@@ -138,6 +138,7 @@ func against(b *testing.B, tap, peer func() float64, unit string) {
 			theirs = append(theirs, peer())
 			ours = append(ours, tap())
 		}
+		b.Logf("tap %.0f, peer %.0f %s", ours, theirs, unit)
 		b.ReportMetric(median(ours), unit)
 		b.ReportMetric(median(theirs), "yardstick-"+unit)
 		b.ReportMetric(median(ours)/median(theirs), "ratio")
