@@ -28,7 +28,6 @@ import (
 	"github.com/rolltrace/rolltrace/producers/outbox"
 	"github.com/rolltrace/rolltrace/producers/pgtap"
 	"github.com/rolltrace/rolltrace/producers/pseudonym"
-	"github.com/rolltrace/rolltrace/schema"
 )
 
 func runCommand() *cobra.Command {
@@ -181,16 +180,12 @@ func beat(ctx context.Context, cfg *settings, to producers.Outbox, l *link, metr
 	case <-ctx.Done():
 		return nil
 	}
-	places := make([]schema.Place, len(cfg.Places))
-	for i, p := range cfg.Places {
-		places[i] = schema.Place(p)
-	}
 	digest, err := cfg.digest()
 	if err != nil {
 		return err
 	}
 	heart, err := producers.NewHeartbeats(producers.HeartbeatConfig{
-		Outbox: to, Interval: cfg.Heartbeat.Std(), Places: places, Config: digest, Hub: l.conn, Log: log, Metrics: metrics,
+		Outbox: to, Interval: cfg.Heartbeat.Std(), Places: cfg.covers(), Config: digest, Hub: l.conn, Log: log, Metrics: metrics,
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nkeys"
@@ -43,8 +44,8 @@ type settings struct {
 	Intake string `yaml:"intake" doc:"run: where tee and emit of this machine come in, on loopback; port 0 for any free one"`
 	// Heartbeat is how often run says that it is alive. Defaults to 10 s.
 	Heartbeat config.Duration `yaml:"heartbeat" doc:"run: how often it says that it is alive"`
-	// Places are those that this sidecar covers.
-	Places []string `yaml:"places" doc:"run: the places that this sidecar covers"`
+	// Places are those that this sidecar covers, besides those of its taps' tables.
+	Places []string `yaml:"places" doc:"run: the places that this sidecar covers, besides those of its taps' tables"`
 	// Taps are the Postgres taps of run.
 	Taps []tapSettings `yaml:"taps" doc:"run: Postgres taps; see docs/postgres-tap.md"`
 	// OnFull is what happens to data when the outbox is full. Defaults to block.
@@ -184,4 +185,23 @@ func stateFolder() string {
 		base = filepath.Join(home, ".local", "state")
 	}
 	return filepath.Join(base, "rolltrace")
+}
+
+// covers are the places that the sidecar records at, as they are when it starts: places, and those of the taps' tables.
+func (s *settings) covers() []schema.Place {
+	var places []schema.Place
+	add := func(place string) {
+		if !slices.Contains(places, schema.Place(place)) {
+			places = append(places, schema.Place(place))
+		}
+	}
+	for _, p := range s.Places {
+		add(p)
+	}
+	for _, t := range s.Taps {
+		for _, table := range t.Tables {
+			add(table.Place)
+		}
+	}
+	return places
 }

@@ -139,3 +139,13 @@ func TestTapSettings(t *testing.T) {
 		})
 	}
 }
+
+// A sidecar covers the places of its taps' tables without being told so once more.
+func TestPlacesOfTablesAreCovered(t *testing.T) {
+	cfg := settings{Places: []string{"party-a/files/lists", "party-a/crm/voters"}}
+	cfg.Taps = []tapSettings{{Tables: []tableSettings{{Place: "party-a/crm/voters"}, {Place: "party-a/money/donors"}}}}
+	want := []schema.Place{"party-a/files/lists", "party-a/crm/voters", "party-a/money/donors"}
+	if places := cfg.covers(); !slices.Equal(places, want) {
+		t.Errorf("it covers %v, want %v", places, want)
+	}
+}
