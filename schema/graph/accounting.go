@@ -211,7 +211,8 @@ func (g *Graph) countEntries(ctx context.Context, moves []move, entries []Entry,
 }
 
 // ElectorsOf lists the electors of a movement ("id", or "org/sidecar/id") as keys, by id space, secret and key: so many
-// at most (0: DefaultLimit; negative: all, which may not fit into memory), and whether there are more.
+// at most (0: DefaultLimit; negative: all, which may not fit into memory), and whether there are more. One that is retracted
+// counts for nothing: none.
 func (g *Graph) ElectorsOf(ctx context.Context, movement string, limit int) (keys []ElectorKey, cut bool, err error) {
 	_, number, err := g.findMovement(ctx, movement)
 	if err != nil {

@@ -277,6 +277,7 @@ func slots(number uint32) (bucket, own uint64) {
 // stays folds movements, in order, into the places where they brought the elector.
 func stays(movements []Movement) []Stay {
 	index := map[schema.Place]int{}
+	destroyed := map[schema.Place]schema.Time{} // last, whether or not it is known to have been there
 	out := []Stay{}
 	routes := newRoutes(movements)
 	for i, m := range movements {
@@ -284,6 +285,7 @@ func stays(movements []Movement) []Stay {
 			continue
 		}
 		if m.Removes {
+			destroyed[m.Inputs[0].Place] = m.OccurredAt
 			if at, ok := index[m.Inputs[0].Place]; ok {
 				out[at].Holding, out[at].DestroyedAt = false, m.OccurredAt
 			}
@@ -296,7 +298,7 @@ func stays(movements []Movement) []Stay {
 		if !ok {
 			at = len(out)
 			index[m.Output] = at
-			out = append(out, Stay{Org: m.Output.Org(), Place: m.Output, FirstEntry: m.OccurredAt, Route: routes.earliest(i)})
+			out = append(out, Stay{Org: m.Output.Org(), Place: m.Output, FirstEntry: m.OccurredAt, DestroyedAt: destroyed[m.Output], Route: routes.earliest(i)})
 		}
 		out[at].Holding, out[at].LastEntry = true, m.OccurredAt
 		out[at].Entries++

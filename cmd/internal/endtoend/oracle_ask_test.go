@@ -71,6 +71,10 @@ const (
 
 	askAccounting = "accounting"
 	askLeft       = "left"
+
+	askReport         = "report" // these only in two orders of arrival: they are made of the others
+	askReportMovement = "report-movement"
+	askReportElector  = "report-elector"
 )
 
 func (q question) everything() bool { return judges[q.Ask].all != nil && q.At == "" && q.Elector == "" }
@@ -181,13 +185,13 @@ func randomQuestion(random *rand.Rand, ask string, h oracle.History) question {
 			}
 		}
 	}
-	if ask == askFlowMovement || ask == askMatch || ask == askLeft || ask == askElectorPlaces || ask == askRouteView || ask == askFieldsView {
+	if ask == askFlowMovement || ask == askReportMovement || ask == askMatch || ask == askLeft || ask == askElectorPlaces || ask == askRouteView || ask == askFieldsView {
 		q.Movement = random.IntN(1000)
 	}
 	if ask == askElectorPlaces {
 		q.At = ""
 	}
-	if ask == askElector || ask == askRoute || ask == askRouteView || ask == askElectorPlaces || ask == askFieldsView && random.IntN(2) == 0 {
+	if ask == askElector || ask == askReportElector || ask == askRoute || ask == askRouteView || ask == askElectorPlaces || ask == askFieldsView && random.IntN(2) == 0 {
 		q.IDSpace, q.KeyID, q.Elector = column.IDSpace, column.KeyID, string(letters[random.IntN(len(letters))])
 	}
 	return q

@@ -219,7 +219,7 @@ func routeLines(w *oracle.World, e oracle.Elector, to string) []string {
 	if len(earliest) == 0 {
 		return nil
 	}
-	out := []string{"earliest: " + route(earliest), fmt.Sprintf("shortest: %d", w.Shortest(e, to))}
+	out := []string{"earliest: " + route(earliest), "shortest: " + route(w.Shortest(e, to))}
 	all, cut := w.All(e, to, mostRoutes)
 	for i, r := range all {
 		out = append(out, fmt.Sprintf("route %d: %s", i, route(r)))
@@ -249,11 +249,7 @@ func (s *stage) compareRoute(q question, p *played, w *oracle.World, to string) 
 		case which == graph.Earliest:
 			have = append(have, "earliest: "+steps(a.Steps))
 		case which == graph.Shortest:
-			have = append(have, fmt.Sprintf("shortest: %d", len(a.Steps)))
-			shortest := func(r oracle.Route) bool { return route(r) == steps(a.Steps) }
-			if all, cut := w.All(e, to, 1000); !cut && !slices.ContainsFunc(all, shortest) {
-				p.fault(q, "the shortest route is none: %s", steps(a.Steps))
-			}
+			have = append(have, "shortest: "+steps(a.Steps))
 		default:
 			for i, r := range a.Routes {
 				have = append(have, fmt.Sprintf("route %d: %s", i, steps(r.Steps)))

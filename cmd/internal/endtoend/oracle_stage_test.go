@@ -127,23 +127,29 @@ func (s *stage) deliver(messages []wire.Message) {
 	}
 }
 
+// inParts is in how many parts histories arrive: what is derived after one is late for the next.
+const inParts = 6
+
 // judge delivers all histories and compares the answers with the oracle's: those about everything when half of the
 // news is still to come too, and the histories' own questions at the end.
 func (s *stage) judge(all []*played, everything func(arrived bool) []question) {
 	s.t.Helper()
-	for _, share := range []int{2, 1} {
+	for left := inParts; left > 0; left-- {
 		queues := make([][]wire.Message, len(all))
 		for i, p := range all {
-			queues[i] = p.some(s.t, (len(p.pending)+share-1)/share)
+			queues[i] = p.some(s.t, (len(p.pending)+left-1)/left)
 		}
 		began := time.Now()
 		messages := interleave(queues)
 		s.deliver(messages)
 		delivered := time.Since(began)
+		if left != 1 && left != inParts/2+1 {
+			continue
+		}
 		began = time.Now()
 		two := new(errgroup.Group)
 		two.SetLimit(2) // one is read while the oracle thinks about the other
-		for _, q := range everything(share == 1) {
+		for _, q := range everything(left == 1) {
 			two.Go(func() error {
 				judges[q.Ask].all(s, q, all)
 				return nil
@@ -151,14 +157,14 @@ func (s *stage) judge(all []*played, everything func(arrived bool) []question) {
 		}
 		_ = two.Wait()
 		asked := time.Since(began)
-		if share == 1 {
+		if left == 1 {
 			each(all, func(p *played) {
 				for _, q := range p.asks {
 					s.ask(q, p)
 				}
 			})
 		}
-		s.t.Logf("%d histories: %d messages delivered in %s, everything compared in %s, questions in %s", len(all), len(messages),
+		s.t.Logf("%d histories: the last %d messages delivered in %s, everything compared in %s, questions in %s", len(all), len(messages),
 			delivered.Round(time.Millisecond), asked.Round(time.Millisecond), (time.Since(began) - asked).Round(time.Millisecond))
 	}
 }

@@ -117,8 +117,8 @@ func TestOracle(t *testing.T) {
 	stages := (len(all) + together - 1) / together
 	for some := range slices.Chunk(all, (len(all)+stages-1)/stages) {
 		newStage(t).judge(some, aboutEverything)
+		judged(t, some)
 	}
-	report(t, all)
 }
 
 // together is how many histories share a log at most: the more do, the longer each question takes, and the fewer questions
@@ -200,8 +200,8 @@ func dropEmpty(v map[string]any) map[string]any {
 // shrunk is how many kinds of questions get a smaller history: they are often wrong for one reason.
 const shrunk = 3
 
-// report fails the test for the histories with faults. The first few are made smaller, and printed as test cases.
-func report(t *testing.T, all []*played) {
+// judged fails the test for the histories with faults. The first few are made smaller, and printed as test cases.
+func judged(t *testing.T, all []*played) {
 	bad := map[string][]*played{} // by what was asked
 	for _, p := range all {
 		asked := map[string]bool{}
@@ -235,7 +235,7 @@ func report(t *testing.T, all []*played) {
 		smallest := slices.MinFunc(bad[ask], func(x, y *played) int { return x.history.Size() - y.history.Size() })
 		f := smallest.faults[slices.IndexFunc(smallest.faults, func(f fault) bool { return f.Ask == ask })]
 		small := smallest
-		if *historyFile == "" {
+		if *historyFile == "" && *shrinkTime > 0 {
 			small = shrink(t, smallest, f.question, until)
 		}
 		text := testCase{f.question, small.history}.text(t)

@@ -79,26 +79,25 @@ func (w *World) All(e Elector, at string, limit int) (routes []Route, cut bool) 
 	return routes, cut
 }
 
-// Shortest is how many movements the shortest route has; 0: there is none.
-func (w *World) Shortest(e Elector, at string) int {
-	fewest := map[*Movement]int{}
-	shortest := 0
-	for _, m := range w.Carrying(e) {
-		if !m.Adds() {
-			continue
-		}
-		steps := 0
-		for _, earlier := range w.entriesBefore(m, e) {
-			if n := fewest[earlier]; steps == 0 || n < steps {
-				steps = n
+// Shortest is the route with the fewest movements; of several the one whose last movement is the earliest, and so on
+// backwards. Nil: the elector did not reach it.
+func (w *World) Shortest(e Elector, at string) Route {
+	to := map[*Movement]Route{} // the shortest that ends with each movement
+	fewest := func(among []*Movement) Route {
+		var best Route
+		for _, m := range among {
+			if best == nil || len(to[m]) < len(best) {
+				best = to[m]
 			}
 		}
-		fewest[m] = steps + 1
-		if At(at, m.Output) && (shortest == 0 || steps+1 < shortest) {
-			shortest = steps + 1
+		return best
+	}
+	for _, m := range w.Carrying(e) {
+		if m.Adds() {
+			to[m] = append(slices.Clone(fewest(w.entriesBefore(m, e))), m)
 		}
 	}
-	return shortest
+	return fewest(w.entries(e, at))
 }
 
 // An End is a place or an organisation at the other end of routes from, or to, the one asked.
