@@ -144,7 +144,11 @@ func (c *recount) answers() map[string]func(shared bool) [][]string {
 	for _, p := range c.progress {
 		progress = append(progress, row{p.Behind, p.Underived})
 	}
+	copies := []row{{pulled, 1, c.pulled}, {lacking, 1, c.lacking}, {printer, 1, c.printed}, {cardList, 1, c.cards}}
+	slices.SortStableFunc(copies, func(x, y row) int { return len(x[2].(map[string]bool)) - len(y[2].(map[string]bool)) })
 	return map[string]func(bool) [][]string{
+		"Who put seeds into copies, and so says that these entries are nobody?": always(),
+		"Which copies have these keys of a found list?":                         always(copies...),
 		"Where has this elector's record been, and is it still there?": always(
 			row{"party-a", friends, true, 1}, row{"party-a", crm, true, 1}, row{"party-a", lacking, false, 1},
 			row{"party-a", pulled, false, 1}, row{"party-a", cardList, false, 1}, row{"lantern-print", printer, true, 1}),

@@ -106,3 +106,21 @@ func TestMatchBySeeds(t *testing.T) {
 		t.Errorf("without seeds: %+v", a)
 	}
 }
+
+// The view says who put how many seeds where, and which of them somebody had listed before: who calls an elector a seed
+// takes it out of what is counted, and that is not to go unseen.
+func TestSeedingsAreSeen(t *testing.T) {
+	c := newCentre(t)
+	before := step{kind: schema.Share, from: rolls, to: donors, electors: "sxyz"}.messages(t, 0) // s, before it was called a seed
+	c.deliver(append(seeding(t), before...), 3)
+	have := func(from string) []string {
+		return c.texts("SELECT concat(place, ' of ', to_org, ': ', toString(seeds), ', ', toString(listed_before)) FROM " + from)
+	}
+	want := []string{issuedA + " of party-a: 2, 0", issuedB + " of party-b: 3, 1"}
+	if got := have("seedings"); !slices.Equal(got, want) {
+		t.Errorf("have %q, want %q", got, want)
+	}
+	if got := have("seedings_as_of(as_of = '" + hour(1).String() + "')"); !slices.Equal(got, want[:1]) {
+		t.Errorf("after the first: %q", got)
+	}
+}

@@ -79,6 +79,7 @@ var views = []view{
 	{name: "internal_coverage", twin: parameters{asOf: true}},
 	{name: "internal_clock", twin: parameters{asOf: true}},
 	{name: "coverage", twin: parameters{asOf: true}},
+	{name: "seedings", twin: parameters{asOf: true}},
 	{name: "movement_revisions", twin: parameters{asOf: true}},
 	{name: "recorded_organisations", twin: parameters{asOf: true}},
 	{name: "elector_keys", twin: parameters{key: true, asOf: true}},
