@@ -27,7 +27,7 @@ type FieldsQuestion struct {
 	// Lists are places and organisations whose records are the list of electors. None: those that the registry names, see
 	// ListOfElectors; and where it names none, every origin is unknown.
 	Lists []string
-	AsOf    schema.Time      // zero: all that is known
+	AsOf  schema.Time // zero: all that is known
 }
 
 // Who says which places have the list of electors.
@@ -42,12 +42,12 @@ const ListOfElectors = "list-of-electors"
 // Fields is the answer to a FieldsQuestion.
 type Fields struct {
 	Answer
-	At        string   `json:"at"`
-	Lists     []string `json:"lists"`      // whose records are the list of electors, sorted
-	ListsFrom string   `json:"lists_from"` // ListsAsked or ListsRegistered; "": nobody says
-	Fields   []FieldCount `json:"fields"`   // by name
-	NotSaid  []Count      `json:"not_said"` // electors that came by a movement that does not say with which fields
-	Electors []Count      `json:"electors"` // all that reached the place, each once
+	At        string       `json:"at"`
+	Lists     []string     `json:"lists"`      // whose records are the list of electors, sorted
+	ListsFrom string       `json:"lists_from"` // ListsAsked or ListsRegistered; "": nobody says
+	Fields    []FieldCount `json:"fields"`     // by name
+	NotSaid   []Count      `json:"not_said"`   // electors that came by a movement that does not say with which fields
+	Electors  []Count      `json:"electors"`   // all that reached the place, each once
 }
 
 // A FieldCount is a category of fields, and how many electors it reached a place of.

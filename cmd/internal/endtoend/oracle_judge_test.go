@@ -69,6 +69,7 @@ var notJudged = map[string]string{
 	"Progress": "how far a consumer has come is not told by movements", "progress": "likewise",
 	"Findings": "what rules find: consumers/policy", "findings": "likewise", "finding_history": "likewise",
 	"Rulings": "what people decided: consumers/policy", "rulings": "likewise",
+	"seedings": "who put seeds into copies: schema/graph; that they are counted nowhere, every other question is judged by",
 
 	"registry_versions": "what people entered: schema/registry", "organisations": "likewise", "systems": "likewise", "datasets": "likewise", "people": "likewise",
 	"purposes": "likewise", "record_sources": "likewise", "agreements": "likewise", "policies": "likewise", "elections": "likewise",
