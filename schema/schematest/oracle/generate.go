@@ -39,7 +39,7 @@ var Agreements = []string{"", "acme-2026", "acme-2027"}
 // outside form allows.
 func Histories(size int) *rapid.Generator[History] {
 	return rapid.Custom(func(t *rapid.T) History {
-		g := &generator{t: t, ordered: rapid.IntRange(0, 2).Draw(t, "in order") == 0, places: Places, sets: Sets, letters: Letters}
+		g := &generator{t: t, ordered: rapid.IntRange(0, 2).Draw(t, "in order") == 0, places: Places, sets: Sets, letters: Letters, modes: Modes}
 		if g.chance(2) {
 			g.narrow()
 		}
@@ -68,6 +68,7 @@ type generator struct {
 	places    []schema.Place
 	sets      []schema.Set
 	letters   string
+	modes     []schema.Mode
 	onward    bool // movements go on, as a rule, from where others went before
 	merging   bool // most have several inputs
 }
@@ -77,7 +78,10 @@ func (g *generator) narrow() {
 	g.places = append([]schema.Place{Places[0]}, subset(g, Places[1:], 3)...)
 	g.sets = Sets[:1+g.upTo(1)]
 	g.letters = string(subset(g, []rune(Letters), 2))
-	g.onward, g.merging = !g.chance(3), g.chance(2)
+	g.onward, g.merging = !g.chance(3), g.chance(3)
+	if g.chance(2) { // what is derived is derived from what was derived
+		g.modes = []schema.Mode{schema.Listed, schema.Whole, schema.Whole}
+	}
 }
 
 // began is when the n-th movement begins.
@@ -160,7 +164,7 @@ func (g *generator) form(sidecar string, began schema.Time) schema.Movement {
 		m.Exercise = "rehearsal"
 	}
 	g.ends(&m, sidecar)
-	m.Electors.Mode = pick(g, Modes)
+	m.Electors.Mode = pick(g, g.modes)
 	if m.Electors.Mode == schema.Counted {
 		m.Electors.Records = uint64(1 + g.upTo(8))
 	}
