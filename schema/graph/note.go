@@ -31,6 +31,7 @@ const (
 	CodeOriginUnknown   = "origin_unknown"   // electors that came by one of several inputs, none of which is recorded to have had them
 	CodeAttested        = "attested"         // said to be destroyed, by somebody else than the owner
 	CodeNoRecorder      = "no_recorder"      // places that no sidecar covers
+	CodeSeeds           = "seeds"            // invented entries of copies, which are counted nowhere
 	CodeHole            = "hole"             // messages of an outbox that never arrived
 	CodeGap             = "gap"              // stretches that a sidecar says it did not record
 	CodeSilent          = "silent"           // sidecars that sent nothing for three intervals
@@ -68,7 +69,7 @@ type CoverageRow struct {
 }
 
 // besides are the codes of what is said beside an answer: it is as complete as it would be without.
-var besides = []string{CodeNone, CodeLater, CodeAttested, CodeNoRecorder, CodeElsewhere}
+var besides = []string{CodeNone, CodeLater, CodeAttested, CodeNoRecorder, CodeSeeds, CodeElsewhere}
 
 // notes gathers the notes of one answer. What is not known at large is read while the question is being answered.
 type notes struct {
@@ -192,6 +193,7 @@ func (n *notes) answer(s scope) (Answer, error) {
 	a := Answer{AsOf: n.asOf, Complete: true, Notes: append([]Note{}, n.said...)}
 	a.Notes = append(a.Notes, n.movements(concerns)...)
 	a.Notes = append(a.Notes, n.large.notes(n, concerns)...)
+	a.Notes = append(a.Notes, n.large.seeds...)
 	slices.SortStableFunc(a.Notes, func(x, y Note) int {
 		return NoteRank(x.Code) - NoteRank(y.Code)
 	})
@@ -204,7 +206,7 @@ func (n *notes) answer(s scope) (Answer, error) {
 }
 
 var codes = []string{CodeNone, CodeLater, CodeFuture, CodeOpen, CodeFailed, CodeCounted, CodeWhole, CodeChunksMissing, CodeUnknownMovement, CodeUnknownKind, CodeClock, CodeOriginUnknown,
-	CodeAttested, CodeNoRecorder, CodeHole, CodeGap, CodeSilent, CodeElsewhere, CodeRejected, CodeParked, CodeBehind, CodeUnderived, CodeCut}
+	CodeAttested, CodeNoRecorder, CodeSeeds, CodeHole, CodeGap, CodeSilent, CodeElsewhere, CodeRejected, CodeParked, CodeBehind, CodeUnderived, CodeCut}
 
 // movements makes one note for each code, and one for each attested destroy.
 func (n *notes) movements(concerns func(CoverageRow) bool) []Note {

@@ -19,6 +19,7 @@ type large struct {
 	troubles []trouble
 	rejected []Note
 	behind   []Note
+	seeds    []Note
 }
 
 // A trouble is something that is missing from what one sidecar recorded.
@@ -40,6 +41,9 @@ func (l *large) read(ctx context.Context, g *Graph, asOf schema.Time, behind []N
 		if err := find(ctx, g, asOf); err != nil {
 			return err
 		}
+	}
+	if l.seeds, err = g.seedsLeftOut(ctx, asOf); err != nil {
+		return err
 	}
 	l.rejected, err = g.rejected(ctx)
 	return err

@@ -9,6 +9,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/rolltrace/rolltrace/schema"
 )
 
 // seeds are the numbers of all seeds: invented entries, which movements may carry on and nothing counts. An elector is one
@@ -81,4 +83,34 @@ func (g *Graph) seededBy(ctx context.Context, number uint32) ([]MovementRef, err
 		return err
 	}, "SELECT org, sidecar, id FROM internal_listing WHERE "+amongMovements+" ORDER BY occurred_at, org, sidecar, id")
 	return out, err
+}
+
+// seedsLeftOut says how many seeds are left out of what is counted, and on whose word: who calls an elector a seed hides it.
+func (g *Graph) seedsLeftOut(ctx context.Context, asOf schema.Time) ([]Note, error) {
+	var seeds uint64
+	if err := g.conn.QueryRow(ctx, "SELECT count() FROM internal_seed").Scan(&seeds); err != nil {
+		return nil, fmt.Errorf("count seeds: %w", explain(err))
+	}
+	if seeds == 0 {
+		return nil, nil
+	}
+	note := Note{Code: CodeSeeds}
+	var before uint64
+	err := g.ask(ctx, "read who put seeds into copies", func(rows driver.Rows) error {
+		var by string
+		var seeds, listed uint64
+		err := rows.Scan(&by, &seeds, &listed)
+		note.Sidecars = append(note.Sidecars, by)
+		note.Count += seeds
+		before += listed
+		return err
+	}, "SELECT concat(org, '/', sidecar) AS by, sum(seeds), sum(listed_before) FROM seedings_as_of(as_of = $1) GROUP BY by ORDER BY by", asOf.String())
+	if err != nil || note.Count == 0 {
+		return nil, err
+	}
+	note.Text = plural(note.Count, "seed") + " put into copies, as " + plural(uint64(len(note.Sidecars)), "sidecar") + " said, counted nowhere as electors"
+	if before > 0 {
+		note.Text += fmt.Sprintf("; %s of them others had listed before: electors, more likely (view seedings)", thousands(before))
+	}
+	return []Note{note}, nil
 }

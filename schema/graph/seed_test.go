@@ -120,6 +120,21 @@ func TestSeedingsAreSeen(t *testing.T) {
 	if got := have("seedings"); !slices.Equal(got, want) {
 		t.Errorf("have %q, want %q", got, want)
 	}
+	for asOf, note := range map[schema.Time]string{{}: "5 [party-a/field-db-1 party-b/field-db-1]", hour(0): ""} {
+		a, err := c.graph.Electors(t.Context(), graph.ElectorsQuestion{At: donors, AsOf: asOf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		for _, n := range a.Notes {
+			if n.Code == graph.CodeSeeds {
+				said = fmt.Sprint(n.Count, " ", n.Sidecars)
+			}
+		}
+		if said != note {
+			t.Errorf("as of %s the answer says %q of seeds, want %q", asOf, said, note)
+		}
+	}
 	if got := have("seedings_as_of(as_of = '" + hour(1).String() + "')"); !slices.Equal(got, want[:1]) {
 		t.Errorf("after the first: %q", got)
 	}

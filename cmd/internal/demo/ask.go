@@ -170,7 +170,7 @@ func (q *questions) note(answers ...graph.Answer) {
 }
 
 func (a *Answers) note(note graph.Note) {
-	if note.Code == graph.CodeNone || note.Code == graph.CodeNoRecorder {
+	if note.Code == graph.CodeNone || note.Code == graph.CodeNoRecorder || note.Code == graph.CodeSeeds {
 		return // a copy that is gone: it says that nobody is held there; and it is declared who records
 	}
 	for _, known := range a.Notes {

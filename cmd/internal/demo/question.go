@@ -86,7 +86,7 @@ func (s *stage) run(ctx context.Context, command Command, asked *Asked) error {
 	list, _ := notes.([]any)
 	for _, note := range list {
 		note, _ := note.(map[string]any)
-		if text, _ := note["text"].(string); note["code"] != graph.CodeNone && note["code"] != graph.CodeNoRecorder && !slices.Contains(asked.Notes, text) {
+		if text, _ := note["text"].(string); note["code"] != graph.CodeNone && note["code"] != graph.CodeNoRecorder && note["code"] != graph.CodeSeeds && !slices.Contains(asked.Notes, text) {
 			asked.Notes = append(asked.Notes, text)
 		}
 	}

@@ -21,7 +21,7 @@ func (p *played) notes(q question, w *oracle.World, a graph.Answer) {
 		for _, ref := range n.Movements {
 			said[n.Code][ref] = true
 		}
-		if !slices.Contains([]string{graph.CodeNone, graph.CodeLater, graph.CodeAttested, graph.CodeNoRecorder, graph.CodeElsewhere}, n.Code) {
+		if !slices.Contains([]string{graph.CodeNone, graph.CodeLater, graph.CodeAttested, graph.CodeNoRecorder, graph.CodeSeeds, graph.CodeElsewhere}, n.Code) {
 			complete = false
 		}
 	}
