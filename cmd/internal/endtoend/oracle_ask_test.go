@@ -159,6 +159,23 @@ func randomQuestions(random *rand.Rand, n int, h oracle.History) []question {
 	return out
 }
 
+// richer asks the same about the place or organisation of which the oracle has the most to say: long routes are few.
+func (p *played) richer(q question) question {
+	if !p.search || judges[q.Ask].one == nil {
+		return q
+	}
+	w := p.world(q.AsOf)
+	best, most := q, len(q.wanted(p, w))
+	for _, at := range (question{}).ats(p, w) {
+		other := q
+		other.At = strings.TrimPrefix(at, p.prefix)
+		if n := len(other.wanted(p, w)); n > most {
+			best, most = other, n
+		}
+	}
+	return best
+}
+
 // partAsks are those of the questions about everything that can be asked about a place, an organisation or an elector too.
 var partAsks = []string{askReachView, askFieldsView, askElectorPlaces, askCopiesView, askRouteView, askCounts, askSourcesView, askFlow, askKeys, askUsed}
 

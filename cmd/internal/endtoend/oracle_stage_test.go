@@ -160,7 +160,7 @@ func (s *stage) judge(all []*played, everything func(arrived bool) []question) {
 		if left == 1 {
 			each(all, func(p *played) {
 				for _, q := range p.asks {
-					s.ask(q, p)
+					s.ask(p.richer(q), p)
 				}
 			})
 		}

@@ -36,6 +36,7 @@ type played struct {
 	model   *oracle.Model
 	pending []wire.Message
 	asks    []question
+	search  bool // for places that there is more to say of
 
 	mu     sync.Mutex
 	worlds map[schema.Time]*oracle.World // of the model as it is
@@ -108,6 +109,7 @@ func TestOracle(t *testing.T) {
 			random := rand.New(rand.NewPCG(uint64(seed), 1))
 			h := generate.Example(seed)
 			all = append(all, play(t, fmt.Sprintf("h%d-", i), fmt.Sprintf("history of seed %d", seed), h, randomQuestions(random, i, h)...))
+			all[i].search = random.IntN(4) > 0
 		}
 	}
 	for i, file := range files { // those that were once answered wrongly
