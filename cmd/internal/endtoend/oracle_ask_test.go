@@ -161,7 +161,7 @@ func randomQuestions(random *rand.Rand, n int, h oracle.History) []question {
 
 // richer asks the same about the place or organisation of which the oracle has the most to say: long routes are few.
 func (p *played) richer(q question) question {
-	if !p.search || judges[q.Ask].one == nil {
+	if !p.search || judges[q.Ask].one == nil || q.Ask == askFlowMovement { // which is about a movement
 		return q
 	}
 	w := p.world(q.AsOf)
