@@ -112,9 +112,19 @@ func (g *Graph) Accounting(ctx context.Context, q AccountingQuestion) (*Accounti
 	}
 	at := func(p string) bool { return matches(q.At, p) }
 	a.Answer, err = notes.answer(func() func(CoverageRow) bool {
-		content := newFlows(moves).changesContent(at, true) // of a whole movement out of there
+		// A whole movement out of there carried what its other inputs held, too.
+		inputs := map[string]bool{}
+		for i := range moves {
+			if m := &moves[i]; m.mode == schema.Whole && slices.ContainsFunc(m.inputs, at) {
+				for _, p := range m.inputs {
+					inputs[p] = true
+				}
+			}
+		}
+		f := newFlows(moves)
+		here, there := f.changesContent(at, true), f.changesContent(func(p string) bool { return inputs[p] }, true)
 		return func(row CoverageRow) bool {
-			return at(row.Output) || slices.ContainsFunc(row.Inputs, at) || content(row)
+			return at(row.Output) || slices.ContainsFunc(row.Inputs, at) || here(row) || !row.unrecorded() && there(row)
 		}
 	})
 	return a, err
