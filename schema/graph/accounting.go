@@ -111,22 +111,7 @@ func (g *Graph) Accounting(ctx context.Context, q AccountingQuestion) (*Accounti
 		notes.none("movements")
 	}
 	at := func(p string) bool { return matches(q.At, p) }
-	a.Answer, err = notes.answer(func() func(CoverageRow) bool {
-		// A whole movement out of there carried what its other inputs held, too.
-		inputs := map[string]bool{}
-		for i := range moves {
-			if m := &moves[i]; m.mode == schema.Whole && slices.ContainsFunc(m.inputs, at) {
-				for _, p := range m.inputs {
-					inputs[p] = true
-				}
-			}
-		}
-		f := newFlows(moves)
-		here, there := f.changesContent(at, true), f.changesContent(func(p string) bool { return inputs[p] }, true)
-		return func(row CoverageRow) bool {
-			return at(row.Output) || slices.ContainsFunc(row.Inputs, at) || here(row) || !row.unrecorded() && there(row)
-		}
-	})
+	a.Answer, err = notes.answer(func() func(CoverageRow) bool { return newFlows(moves).changesAccount(moves, at) })
 	return a, err
 }
 

@@ -115,6 +115,23 @@ func (f *flows) changesReach(start func(string) bool) func(CoverageRow) bool {
 	}
 }
 
+// changesAccount says which of the movements could change what came into, and went out of, the places that start says: those
+// there, and what changes what they hold, or what the other inputs of a movement of everything out of there hold.
+func (f *flows) changesAccount(moves []move, start func(string) bool) func(CoverageRow) bool {
+	inputs := map[string]bool{}
+	for i := range moves {
+		if m := &moves[i]; m.mode == schema.Whole && slices.ContainsFunc(m.inputs, start) {
+			for _, p := range m.inputs {
+				inputs[p] = true
+			}
+		}
+	}
+	here, there := f.changesContent(start, true), f.changesContent(func(p string) bool { return inputs[p] }, true)
+	return func(row CoverageRow) bool {
+		return start(row.Output) || slices.ContainsFunc(row.Inputs, start) || here(row) || !row.unrecorded() && there(row)
+	}
+}
+
 // downstream returns the places that can be reached from those that start says.
 func (f *flows) downstream(start func(string) bool) map[string]bool { return closure(f.to, start) }
 

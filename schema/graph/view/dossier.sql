@@ -13,13 +13,13 @@ those of the generation that counts, "candidates" those of any: what is looked u
 {{define "dossier.elector"}}
 WITH e AS
 (
-    SELECT DISTINCT {{template "dossier.slots"}}, key
+    SELECT DISTINCT number, space, {{template "slots"}}, key
     FROM {{.Name "elector"}}
     WHERE {{.IsKey "key"}} AND ({{.KeyText}} != '' OR number NOT IN ({{template "seeds" .}}))
 )
 {{end}}
 {{/* See listed_by_elector: a bitmap of the bucket, or the elector's own slot. */}}
-{{define "dossier.slots"}}number, space, toUInt16(bitShiftRight(number, 16)) AS bucket, bitShiftLeft(toUInt64(bucket), 17) AS bucket_slot, bucket_slot + 1 + bitAnd(number, 65535) AS slot{{end}}
+{{define "slots"}}toUInt16(bitShiftRight(number, 16)) AS bucket, bitShiftLeft(toUInt64(bucket), 17) AS bucket_slot, bucket_slot + 1 + bitAnd(number, 65535) AS slot{{end}}
 {{define "dossier.listed"}}
 SELECT DISTINCT e.key AS key, e.space AS space, s.movement AS movement, 'listed' AS known
 FROM {{.Name "listed_by_elector"}} AS s

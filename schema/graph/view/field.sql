@@ -90,9 +90,8 @@ ORDER BY org, place, field, id_space, key_id
 {{end}}
 {{/* The elector asked for, by its index; or all, read as they are needed. */}}
 {{define "one"}}one AS (SELECT {{if .HasKey}}DISTINCT {{end}}number, space, {{.Part "toUInt16(bitShiftRight(number, 16))"}} AS part, key FROM {{if .HasKey}}{{.Name "elector"}} WHERE {{.IsKey "key"}}{{else}}{{.Name "internal_elector"}}{{end}}){{end}}
-{{define "elector_fields"}}{{if .HasKey}}{{template "elector_fields.each" .}}{{else}}{{template "elector_fields.each" .Coarse}}{{end}}{{end}}
-{{define "elector_fields.each"}}
-WITH
+{{/* What was carried, along all ways, for each elector that is asked for. */}}
+{{define "each"}}
 {{template "one" .}},
 {{template "moves" .}},
 (SELECT {{template "bounded" .}}) AS needs,
@@ -100,6 +99,11 @@ WITH
 {{template "said" .}},
 {{template "edge" .}},
 {{template "carried" .}}
+{{end}}
+{{define "elector_fields"}}{{if .HasKey}}{{template "elector_fields.each" .}}{{else}}{{template "elector_fields.each" .Coarse}}{{end}}{{end}}
+{{define "elector_fields.each"}}
+WITH
+{{template "each" .}}
 SELECT leftPad(lower(hex(e.key)), 16, '0') AS key, k.id_space AS id_space, k.key_id AS key_id, splitByChar('/', b.place)[1] AS org, b.place AS place, b.field AS field
 FROM one AS e
 INNER JOIN (SELECT place, field, space, part, groupBitmapMergeState(electors) AS electors FROM carried GROUP BY place, field, space, part) AS b ON b.part = e.part AND b.space = e.space
@@ -148,13 +152,7 @@ ORDER BY org, place, field, source, collected, id_space, key_id
 {{define "elector_origins"}}{{if .HasKey}}{{template "elector_origins.each" .}}{{else}}{{template "elector_origins.each" .Coarse}}{{end}}{{end}}
 {{define "elector_origins.each"}}
 WITH
-{{template "one" .}},
-{{template "moves" .}},
-(SELECT {{template "bounded" .}}) AS needs,
-{{template "needed" .}},
-{{template "said" .}},
-{{template "edge" .}},
-{{template "carried" .}}
+{{template "each" .}}
 SELECT leftPad(lower(hex(e.key)), 16, '0') AS key, k.id_space AS id_space, k.key_id AS key_id,
     splitByChar('/', w.place)[1] AS org, w.place AS place, w.field AS field, splitByChar('/', w.source)[1] AS source_org, w.source AS source, toBool(w.collected) AS collected
 FROM one AS e

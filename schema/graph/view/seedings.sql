@@ -15,7 +15,7 @@
 WITH
 n AS
 (
-    SELECT number, movement, bitShiftLeft(bitShiftRight(toUInt64(number), 16), 17) AS bucket_slot, bucket_slot + 1 + bitAnd(number, 65535) AS slot
+    SELECT number, movement, {{template "slots"}}
     FROM {{.Name "seed"}}
     WHERE none = 0 AND number IN ({{template "seeds" .}})
     GROUP BY number, movement
