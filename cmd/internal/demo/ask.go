@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/rolltrace/rolltrace/producers/pseudonym"
@@ -169,16 +170,15 @@ func (q *questions) note(answers ...graph.Answer) {
 	}
 }
 
-func (a *Answers) note(note graph.Note) {
-	if note.Code == graph.CodeNone || note.Code == graph.CodeNoRecorder || note.Code == graph.CodeSeeds {
-		return // a copy that is gone: it says that nobody is held there; and it is declared who records
+func (a *Answers) note(note graph.Note) { a.Notes = withNote(a.Notes, note.Code, note.Text) }
+
+// withNote adds the text of a note, once, if it is about what an answer does not cover. Others say that a copy is gone, who
+// records, which is declared, or what is counted nowhere.
+func withNote(notes []string, code, text string) []string {
+	if code == graph.CodeNone || code == graph.CodeNoRecorder || code == graph.CodeSeeds || slices.Contains(notes, text) {
+		return notes
 	}
-	for _, known := range a.Notes {
-		if known == note.Text {
-			return
-		}
-	}
-	a.Notes = append(a.Notes, note.Text)
+	return append(notes, text)
 }
 
 // one is the number of electors of an answer: the story has one id space and one key.

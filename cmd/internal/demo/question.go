@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/rolltrace/rolltrace/cmd/internal/config"
-	"github.com/rolltrace/rolltrace/schema/graph"
 )
 
 // A Question is what a committee would ask, and how `rolltrace` answers it.
@@ -86,9 +85,9 @@ func (s *stage) run(ctx context.Context, command Command, asked *Asked) error {
 	list, _ := notes.([]any)
 	for _, note := range list {
 		note, _ := note.(map[string]any)
-		if text, _ := note["text"].(string); note["code"] != graph.CodeNone && note["code"] != graph.CodeNoRecorder && note["code"] != graph.CodeSeeds && !slices.Contains(asked.Notes, text) {
-			asked.Notes = append(asked.Notes, text)
-		}
+		code, _ := note["code"].(string)
+		text, _ := note["text"].(string)
+		asked.Notes = withNote(asked.Notes, code, text)
 	}
 	return nil
 }
